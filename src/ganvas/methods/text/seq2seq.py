@@ -19,7 +19,7 @@ needed; a token can be copied from the source (See 2017, arXiv:1704.04368, `copy
 first), which names and placeholders need; it can be looked up in a lexicon (Arthur 2016, arXiv:1606.02006, `lexicon`), which is
 counted over the pairs before training (Brown 1993; Liang 2006), so that few pairs are enough for words; a cosine instead of the
 square root's decay (`decay`); dropout omits the same features in all places of a text (Gal 2016, arXiv:1512.05287); the average
-of the weights is exponential. Of the adversarial papers: the reward is of the whole sentence, without rollouts; its mean over
+of the weights is exponential; beam search can have a least length (`shortest`). Of the adversarial papers: the reward is of the whole sentence, without rollouts; its mean over
 the sentences of one process is the baseline; D reads both texts by convolutions of their own.
 """
 
@@ -314,8 +314,9 @@ def tiny() -> Seq2Seq:
 
 @preset("seq2seq")
 def small() -> Seq2Seq:
-    """Some ten thousand sentences or names, minutes of a CPU core. Figures: docs/experiments/machine_translation.md."""
-    return Seq2Seq(width=128, hidden=256, layers=2, lexicon=8, lr=3e-3, warmup=100)
+    """Some ten thousand sentences or names, minutes of a CPU core; `shortest` is for languages whose texts are about as long as
+    their sources. Figures: docs/experiments/machine_translation.md."""
+    return Seq2Seq(width=128, hidden=256, layers=2, lexicon=8, lr=3e-3, warmup=100, shortest=0.8)
 
 
 @preset("seq2seq")

@@ -19,8 +19,9 @@ needed; a token can be copied from the source (See 2017, arXiv:1704.04368, `copy
 first), which names and placeholders need; it can be looked up in a lexicon (Arthur 2016, arXiv:1606.02006, `lexicon`), which is
 counted over the pairs before training (Brown 1993; Liang 2006), so that few pairs are enough for words; a cosine instead of the
 square root's decay (`decay`); dropout omits the same features in all places of a text (Gal 2016, arXiv:1512.05287); the average
-of the weights is exponential; beam search can have a least length (`shortest`). Of the adversarial papers: the reward is of the whole sentence, without rollouts; its mean over
-the sentences of one process is the baseline; D reads both texts by convolutions of their own.
+of the weights is exponential; beam search can have a least length (`shortest`). Of the adversarial papers: the reward is of the
+whole sentence, without rollouts; its mean over the sentences of one process is the baseline; D reads both texts by convolutions
+of their own.
 """
 
 from __future__ import annotations

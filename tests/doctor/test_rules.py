@@ -70,6 +70,17 @@ def test_each_trouble_is_found_by_its_name(name: str, tmp_path: Path) -> None:
     assert first.plot is None or all(len(x) == len(y) > 1 for _, x, y in first.plot.lines)
 
 
+@pytest.mark.parametrize(("coverage", "healthy"), [(0.88, True), (0.7, False)])
+def test_an_overfitted_discriminator_matters_where_samples_cover_less(
+    tmp_path: Path, coverage: float, healthy: bool
+) -> None:
+    figure = {"value": coverage, "better": "higher", "n": 500, "reference": 0.9}
+    evaluated = [{"event": "evaluated", "step": 1000, "metrics": {"coverage": figure}}]
+    diagnosis = diagnose(write_log(tmp_path, changes={"logits/overfit": 0.9}, extra=evaluated))
+    assert diagnosis.healthy is healthy
+    assert [finding.name for finding in diagnosis.findings] == ([] if healthy else ["discriminator_overfits"])
+
+
 @pytest.mark.parametrize(
     ("method", "settings", "change"),
     [

@@ -196,8 +196,13 @@ def discriminator_overfits(s: Signals) -> Opinion:
         held_out = 128.0
     n, m = min(128.0, s.images), min(128.0, held_out)
     noise = math.sqrt((n + m + 1) / (12 * n * m))  # of a share of pairs, where there is nothing to find
-    evidence = {"pairs (training, unseen) distinguished": distinguished, "chance": 0.5, "standard error": noise}
-    confidence = min(ramp(distinguished, 0.58, 0.7), ramp((distinguished - 0.5) / noise, 1.5, 3))
+    evidence = {
+        "pairs (training, unseen) distinguished": distinguished, "chance": 0.5, "standard error": noise,
+        "coverage over the reference": s.coverage,
+    }  # fmt: skip
+    # Where samples cover the held-out images as real ones do, what D knows by heart has done no harm.
+    harm = 1.0 if math.isnan(s.coverage) else ramp(s.coverage, 0.95, 0.85)
+    confidence = min(ramp(distinguished, 0.58, 0.7), ramp((distinguished - 0.5) / noise, 1.5, 3), harm)
     return Opinion(confidence, evidence, ("logits/overfit",))
 
 

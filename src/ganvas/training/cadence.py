@@ -66,7 +66,8 @@ class Cadence:
             return None
         grids, evaluations = int(trainer.progress * GRIDS_PER_BUDGET), int(trainer.progress * self.evaluations)
         samples_due, metrics_due = grids > self._grids, evaluations > self._evaluations
-        self._grids, self._evaluations = grids, evaluations
+        # Progress may fall where a slow evaluation leaves fewer of them, and so more time to train in.
+        self._grids, self._evaluations = max(grids, self._grids), max(evaluations, self._evaluations)
         if not samples_due or trainer.progress >= 1:
             return None
         if metrics_due:

@@ -200,7 +200,7 @@ def discriminator_overfits(s: Signals) -> Opinion:
         "pairs (training, unseen) distinguished": distinguished, "chance": 0.5, "standard error": noise,
         "coverage over the reference": s.coverage,
     }  # fmt: skip
-    # Where samples cover the held-out images as real ones do, what D knows by heart has done no harm.
+    # Where samples cover the held-out images as real ones do, D's memory has done no harm.
     harm = 1.0 if math.isnan(s.coverage) else ramp(s.coverage, 0.95, 0.85)
     confidence = min(ramp(distinguished, 0.58, 0.7), ramp((distinguished - 0.5) / noise, 1.5, 3), harm)
     return Opinion(confidence, evidence, ("logits/overfit",))

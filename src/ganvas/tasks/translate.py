@@ -50,24 +50,24 @@ def translator(method: Method, direction: str = "ab") -> Translates:
 
 
 @overload
-def translate(method: Method, images: np.ndarray, direction: str = "ab", memory: Pairs | None = None) -> ImageArray: ...
+def translate(method: Method, images: np.ndarray, direction: str = "ab", known: Pairs | None = None) -> ImageArray: ...
 @overload
 def translate(
-    method: Method, images: list[str] | tuple[str, ...], direction: str = "ab", memory: Pairs | None = None
+    method: Method, images: list[str] | tuple[str, ...], direction: str = "ab", known: Pairs | None = None
 ) -> list[str]: ...
 @overload
-def translate(method: Method, images: str, direction: str = "ab", memory: Pairs | None = None) -> Any: ...
+def translate(method: Method, images: str, direction: str = "ab", known: Pairs | None = None) -> Any: ...
 @overload
 def translate(
-    method: Method, images: Photo | Image | Path, direction: str = "ab", memory: Pairs | None = None
+    method: Method, images: Photo | Image | Path, direction: str = "ab", known: Pairs | None = None
 ) -> Photo: ...
 def translate(
-    method: Method, images: ImageLike | list[str] | tuple[str, ...], direction: str = "ab", memory: Pairs | None = None
+    method: Method, images: ImageLike | list[str] | tuple[str, ...], direction: str = "ab", known: Pairs | None = None
 ) -> ImageArray | Photo | str | list[str]:
     """Images or texts translated by a method in eval mode, on its device.
 
     A method of parallel text takes a text, whose translation is a str, or a list of texts; each line is translated for itself.
-    `memory` are known pairs, whose translations are taken where they are surer, see `translate_texts`.
+    `known` are pairs, those of the training as a rule, whose translations are taken where they are surer, see `translate_texts`.
 
     Arrays, uint8 (n, H, W, C) or one (H, W, C), give an array of the same size. A path, a PIL image or a Photo gives a Photo, of
     any size, with its alpha and EXIF; large ones are processed in tiles. `direction` "ab" is from the images that the method was
@@ -77,10 +77,10 @@ def translate(
     if takes_texts(method) or isinstance(images, list | tuple):
         translator(method, direction)
         if isinstance(images, str):
-            return translate_texts(method, [images], memory=memory)[0]
+            return translate_texts(method, [images], known=known)[0]
         if not isinstance(images, list | tuple):
             raise RunError(f"{method.name} translates texts: give it a text or a list of texts")
-        return translate_texts(method, images, memory=memory)
+        return translate_texts(method, images, known=known)
     if isinstance(images, np.ndarray) and images.ndim == 4:
         return ImageArray(translate_images(method, images, direction), method.made("translate", direction=direction))
     result = translate_photo(method, as_photo(images), direction)

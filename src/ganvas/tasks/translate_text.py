@@ -25,11 +25,11 @@ def takes_texts(method: Method) -> bool:
 
 @torch.no_grad()
 def translate_texts(
-    method: Method, texts: Sequence[str], where: str = "the text", memory: Pairs | None = None
+    method: Method, texts: Sequence[str], where: str = "the text", known: Pairs | None = None
 ) -> list[str]:
     """Translations of texts by a method in eval mode, on its device; each line of a text for itself, blank lines stay.
 
-    A translation depends on its line alone. With `memory`, known pairs, the translation of the most similar known source
+    A translation depends on its line alone. With `known`, pairs of texts, the translation of the most similar source of them
     takes the place of the method's where it is the surer one: where the share of words that the line and this source have in
     common is at least the mean probability of a token of the method's translation (`certainty`). DataError names characters
     that the training never had, and a line that is too long; RunError where the method translates no texts.
@@ -50,9 +50,9 @@ def translate_texts(
     if wanted:
         made = translated_rows(method, rows, facts.first)
         translations = texts_of_rows(made, facts)
-        if memory is not None:
-            known = answers([cleaned[index] for index in wanted], memory)
-            translations = surer(translations, certainty(method, rows, made), known)
+        if known is not None:
+            memory = answers([cleaned[index] for index in wanted], known)
+            translations = surer(translations, certainty(method, rows, made), memory)
         for index, line in zip(wanted, translations, strict=True):
             found[index] = line
     done: list[str] = []

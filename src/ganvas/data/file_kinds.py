@@ -23,6 +23,7 @@ TABLES = frozenset({".tsv", ".csv", ".jsonl"})
 CATALOGUES = frozenset({".po", ".mo"})
 MESHES = frozenset({".obj", ".stl", ".ply"})
 VOLUMES = MESHES | {".binvox"}
+PARQUET = frozenset({".parquet", ".pq"})
 ARRAYS = frozenset({".npz", ".npy", ".parquet"})
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 # fmt: on

@@ -37,7 +37,7 @@ from ganvas.data import (
     volume,
 )
 from ganvas.data.dataset import Dataset, missing_split
-from ganvas.data.file_kinds import CATALOGUES, IMAGES, TABLES, VIDEOS, VOLUMES
+from ganvas.data.file_kinds import CATALOGUES, IMAGES, PARQUET, TABLES, VIDEOS, VOLUMES
 from ganvas.data.image import refuse_endless, suffixes
 from ganvas.data.kinds import KINDS, check_settings
 from ganvas.data.scan import Files, scan_folder, scan_videos, scan_zip, stamp
@@ -245,9 +245,7 @@ def _listed_folder(path: Path, settings: DataSettings) -> Found:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if images:
         return _listed_idx(path, images)
-    texts = text.of_folder(
-        path, _name(path), IMAGES | suffixes() | sound.suffixes() | video.suffixes() | parquet.PARQUET_SUFFIXES
-    )
+    texts = text.of_folder(path, _name(path), IMAGES | suffixes() | sound.suffixes() | video.suffixes() | PARQUET)
     if texts:
         return texts
     files = scan_folder(path)

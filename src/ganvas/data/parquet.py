@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.data import folder, image
+from ganvas.data.file_kinds import PARQUET
 from ganvas.data.labels import UNLABELLED
 from ganvas.data.layout import TEST_NAMES
 from ganvas.data.objects import LABEL_COLUMNS
@@ -28,12 +29,11 @@ PARQUET_PREFIX = "parquet:"
 ROWS_IN_MEMORY = 32  # that are in memory at once
 PARQUET_IMAGE_COLUMNS = ("image", "images", "img", "jpg", "png", "photo")
 MAX_CLASSES = 100_000
-PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 
 
 def is_parquet(path: Path) -> bool:
     """By its name."""
-    return path.suffix.lower() in PARQUET_SUFFIXES
+    return path.suffix.lower() in PARQUET
 
 
 def list_parquet(path: Path, name: str) -> Listing:

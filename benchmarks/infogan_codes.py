@@ -5,8 +5,9 @@
 Trains on the built-in digits, `--minutes` of processor time a seed; labels are never given. Then
   agreement  of the digits read in new images with the code they were made from, after the best one-to-one matching
              (ganvas.metrics.codes): best of the seeds, and their mean;
-  real       the same for held-out real digits: the code that Q reads in an image, with its true class.
-Chance gives a little more than 0.1.
+  real       the same for held-out real digits: the code that Q reads in an image, with its true class;
+  found      digits that have a code of their own: more than half of the new images of that code are read as that digit.
+Chance gives a little more than 0.1 and none found.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from common import Table, facts, finish, folder_of, make_parser, mean_and_spread
 
 from ganvas.abilities import Code
 from ganvas.data import Dataset, open_data, write_png
-from ganvas.metrics.codes import code_agreement
+from ganvas.metrics.codes import code_agreement, cross_table
 from ganvas.metrics.extractors import numerals
 from ganvas.run import Run
 from ganvas.sampling import sample, to_uint8
@@ -34,12 +35,18 @@ def category(run: Run) -> Code:
     return next(code for code in method.codes() if code.kind == "categorical")
 
 
-def sampled_agreement(run: Run, samples: int) -> float:
-    """Agreement of `samples` new images."""
+def sampled(run: Run, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """The codes of `samples` new images, and the digits read in them, (samples,) each."""
     method, code = run.method, category(run)
     latents = method.latents(range(samples))  # pyright: ignore[reportCallIssue]
     codes = latents[:, code.start : code.start + code.size].argmax(1)
-    return code_agreement(codes.numpy(), numerals(to_uint8(sample(method, samples)), 1)[:, 0].numpy())
+    return codes.numpy(), numerals(to_uint8(sample(method, samples)), 1)[:, 0].numpy()
+
+
+def digits_found(codes: np.ndarray, classes: np.ndarray) -> int:
+    """How many classes have a code of which more than half the examples are of that class."""
+    counts = cross_table(codes, classes)
+    return int((2 * counts > counts.sum(1, keepdims=True)).any(0).sum())
 
 
 @torch.no_grad()
@@ -60,8 +67,11 @@ def row(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> 
     )  # fmt: skip
     if options.grids:
         write_png(options.grids / f"infogan-{seed}.png", traverse(run.method, range(8)))
-    agreement, real = sampled_agreement(run, options.samples), real_agreement(run, data)
-    return {"seed": seed, "steps": steps_of(run), "agreement": agreement, "real": real}
+    codes, classes = sampled(run, options.samples)
+    return {
+        "seed": seed, "steps": steps_of(run), "agreement": code_agreement(codes, classes), "real": real_agreement(run, data),
+        "found": digits_found(codes, classes),
+    }  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -72,12 +82,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--grids", type=Path, metavar="DIR", help="write a traversal grid of each seed")
     options = parse(parser, arguments)
     data, rows = open_data("digits"), []
-    table = Table(["seed", "steps", "agreement", "on real digits"], options)
+    table = Table(["seed", "steps", "agreement", "on real digits", "found"], options)
     with folder_of(options) as folder:
         for seed in options.seeds:
             found = row(options, data, seed, folder)
             rows.append(found)
-            table.row(seed, found["steps"], found["agreement"], found["real"])
+            table.row(seed, found["steps"], found["agreement"], found["real"], found["found"])
     values = [found["agreement"] for found in rows]
     mean, spread = mean_and_spread(values)
     report = {**facts(options), "best": max(values), "mean": mean, "spread": spread, "rows": rows}

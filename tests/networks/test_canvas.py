@@ -16,7 +16,9 @@ SHAPE = (2, 15, 12)
 
 def canvas_generator(steps: int = 3) -> CanvasGenerator:
     torch.manual_seed(0)
-    return CanvasGenerator(5, SHAPE, steps, width=4, hidden=6)
+    G = CanvasGenerator(5, SHAPE, steps, width=4, hidden=6)
+    nn.init.ones_(G.scales)
+    return G
 
 
 def latents(n: int = 3) -> torch.Tensor:
@@ -56,6 +58,23 @@ def test_one_step_is_one_decoder_and_no_encoder() -> None:
     assert_close(G(z), G.f(torch.cat([h_z, torch.zeros(3, 6)], 1), 0).tanh())
 
 
+def test_it_starts_as_a_generator_of_one_step() -> None:
+    """The scales of what later steps add are learned from 0."""
+    G, z = CanvasGenerator(5, SHAPE, 3, width=4, hidden=6), latents()
+    first, *others = G.additions(z)
+    assert_close(G(z), first.tanh())
+    assert not torch.stack(others).any()
+    G(z).sum().backward()
+    assert G.scales.grad is not None and G.scales.grad.all()
+
+
+def test_what_later_steps_add_is_scaled() -> None:
+    G, z = canvas_generator(2).eval(), latents()
+    first, second = G.additions(z)
+    nn.init.constant_(G.scales, 0.25)
+    assert_close(G.additions(z), [first, second / 4])
+
+
 def test_the_second_step_sees_what_the_first_added() -> None:
     """Eqs. 5 and 6: addition 2 is f of h_z and of what g reads in addition 1 (not in the squashed canvas)."""
     G, z = canvas_generator(3).eval(), latents()
@@ -70,7 +89,8 @@ def test_the_steps_share_all_weights_but_batch_norm() -> None:
     def weights(steps: int) -> int:
         G = canvas_generator(steps)
         norms = [one for module in G.modules() if isinstance(module, nn.BatchNorm2d) for one in module.parameters()]
-        return sum(parameter.numel() for parameter in G.parameters()) - sum(parameter.numel() for parameter in norms)
+        own = [*norms, G.scales]
+        return sum(parameter.numel() for parameter in G.parameters()) - sum(parameter.numel() for parameter in own)
 
     assert weights(2) == weights(5)
 

@@ -90,8 +90,11 @@ class CanvasGenerator(nn.Module):
 
     h_z = tanh(W z + b)                    (eq. 4)
     h_c = g(last addition), 0 at first     (eq. 5)
-    addition = f([h_z, h_c])               (eq. 6)
+    addition = a f([h_z, h_c])             (eq. 6, with a = 1)
     x = tanh(sum of additions)             (eq. 7, whose sigmoid is for pixels in [0, 1])
+
+    a is 1 at the first step; that of each later step is learned from 0, as in ReZero (Bachlechner 2020, arXiv:2003.04887): G
+    starts as a G of one step. With a = 1 throughout it collapsed to a few images a digit.
     """
 
     def __init__(self, z_dim: int, shape: Shape, steps: int = 3, width: int = 64, hidden: int = 100) -> None:
@@ -103,6 +106,7 @@ class CanvasGenerator(nn.Module):
         self.g: Encoder | None = None
         if steps > 1:  # a single step reads nothing
             self.g = Encoder(hidden, shape, steps - 1, width)
+        self.scales = nn.Parameter(torch.zeros(steps - 1))
 
     def forward(self, z: Tensor) -> Tensor:
         canvas, *others = self.additions(z)
@@ -121,5 +125,5 @@ class CanvasGenerator(nn.Module):
         for step in range(1, self.steps):
             assert self.g is not None
             h_c = self.g(additions[-1], step - 1)
-            additions.append(self.f(torch.cat([h_z, h_c], 1), step))
+            additions.append(self.scales[step - 1] * self.f(torch.cat([h_z, h_c], 1), step))
         return additions

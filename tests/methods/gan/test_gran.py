@@ -7,6 +7,7 @@ import torch
 
 from ganvas.abilities import Samples, offers
 from ganvas.errors import RunError, UsageError
+from ganvas.networks.canvas import CanvasGenerator
 from ganvas.sampling import drawing, sample
 from parts import images, small
 
@@ -15,6 +16,8 @@ def built(name: str = "gran", **settings):
     method = small(name, **settings)
     torch.manual_seed(0)
     method.setup(images().spec)
+    if isinstance(method.G, CanvasGenerator):
+        torch.nn.init.ones_(method.G.scales)  # at 0, as they start, later steps add nothing
     return method.eval()
 
 

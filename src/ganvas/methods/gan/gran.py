@@ -5,9 +5,10 @@ f adds to the canvas (eq. 6), and in between an encoder g encodes the last addit
 of the sum (eq. 7). Each image has one z, the same at each step, as in the authors' code. D sees the final image only. T = 1 is
 a plain DCGAN with a tanh layer after z.
 
-Departs from the paper: batch norm has statistics and scales of its own at each step (shared ones fit no step once they are
-fixed for sampling; with layer norm instead, G collapsed to a few digits); tanh for pixels in [-1, 1] in place of a
-sigmoid for [0, 1]; any height and width.
+Departs from the paper: what the steps after the first add has a scale, learned from 0 (networks/canvas.py): as the paper has
+it, G of two or three steps collapsed to a few images a digit; batch norm has statistics and scales of its own at each step
+(shared ones fit no step once they are fixed for sampling; with layer norm instead, G collapsed to a few digits); tanh for
+pixels in [-1, 1] in place of a sigmoid for [0, 1]; any height and width.
 """
 
 from __future__ import annotations
@@ -57,6 +58,6 @@ def paper() -> GRAN:
 
 @preset("gran")
 def small() -> GRAN:
-    """For digits on a CPU. In 60 s of processor time (one busy core, seed 0) 1,417 steps: blurred digits of a few classes. It
-    needs more minutes than a one-step G, whose work it does three times."""
-    return GRAN(batch_size=32, lr=5e-4, width=16, disc_width=16)
+    """For minutes of a CPU: narrow networks, small batches and a high learning rate, three times that for D. Figures:
+    docs/experiments/gans.md."""
+    return GRAN(batch_size=16, lr=1e-3, balance=3, width=16, disc_width=28)

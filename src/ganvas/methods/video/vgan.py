@@ -31,6 +31,7 @@ class VGAN(VideoGAN):
     title = "VGAN, videos by three-dimensional convolutions"
     paper = "Vondrick et al. 2016, Generating Videos with Scene Dynamics, arXiv:1609.02612"
 
+    lr: float = setting(1.5e-3, "learning rate of Adam, both networks, at the start", minimum=0)
     z_dim: int = setting(100, "size of the latent", minimum=1)
     widths: tuple[int, ...] = setting(
         (64, 32, 16), "channels of both networks from the smallest size up, without full size", minimum=1

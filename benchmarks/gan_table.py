@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ SHOWN = {
 }  # fmt: skip
 FACTS = ("images_per_second", "parameters", "memory_mb", "total_seconds")
 PRESETS = ("small", "cpu")
+NEVER = 10**9  # steps: measured and saved at the end alone
 KEY = ("minutes", "data", "method", "seed")  # what a result is of
 FIRST_STAGE = "vq_vae"  # what a prior over codes stands on
 
@@ -121,8 +123,6 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
     """Trains, measures, writes one result and 64 images, seeds 0 to 63; the run folder keeps its log, not its checkpoints."""
     from ganvas.abilities import TwoStage
     from ganvas.data import open_data
-    from ganvas.figure import figures_as_dict
-    from ganvas.metrics import measure
     from ganvas.registry import find, presets
     from ganvas.training.engine import peak_memory
 
@@ -139,14 +139,17 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
         shutil.rmtree(place, ignore_errors=True)
         codes = runs[-1].folder if runs else None
         runs.append(
-            train_run(stage, dataset, place, minutes=minutes / len(stages), seed=seed, preset=preset, codes=codes)
-        )
+            train_run(
+                stage, dataset, place, minutes=minutes / len(stages), seed=seed, preset=preset, codes=codes,
+                samples=SETS[data] if stage == name else 0, evaluate_every=NEVER, checkpoint_every=NEVER,
+            )
+        )  # fmt: skip
         shutil.rmtree(place / "checkpoints")
     run = runs[-1]
     finished = [row for row in run.log() if row.get("event") == "finished"][-1]
     logged = [row for row in run.log() if "images_seen" in row][-1]
+    measured = [row for row in run.log() if "metrics" in row][-1]
     method = run.method
-    samples = run.sample(SETS[data], seed=1_000_000)
     result = {
         "method": " + ".join(stages), "data": data, "seed": seed, "preset": run.info["preset"] or "defaults", "minutes": minutes,
         "steps": steps_of(run), "images_seen": logged["images_seen"],
@@ -154,7 +157,8 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
         "parameters": sum(parameter.numel() for parameter in method.parameters()),
         "memory_mb": round(peak_memory(next(method.parameters()).device) / 2**20),
         "precision_used": run.info["precision"], **facts(argparse.Namespace()),
-        "metrics": figures_as_dict(measure(samples, dataset, dataset.part("test"))),
+        "metrics": measured["metrics"],
+        "findings": [finding.name for finding in run.doctor().findings],
         "total_seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
     place = result_file(work, name, data, seed, minutes)
@@ -205,16 +209,28 @@ def table(title: str, count: int, rows: list[dict[str, Any]]) -> Iterable[str]:
     names = columns(rows[0]["metrics"])
     methods = sorted({row["method"] for row in rows}, key=lambda name: mean(rows, name, names["FD"]))
     yield f"### {title}\n\n{count:,} samples, {names['FD']}. Mean over seeds, ± standard deviation where there are several.\n\n"
-    yield "| method | preset | seeds | " + " | ".join([*names, *(fact.replace("_", " ") for fact in FACTS)]) + " |\n"
-    yield "| --- " * (3 + len(names) + len(FACTS)) + "|\n"
+    yield (
+        "| method | preset | seeds | "
+        + " | ".join([*names, *(fact.replace("_", " ") for fact in FACTS), "doctor finds"])
+        + " |\n"
+    )
+    yield "| --- " * (4 + len(names) + len(FACTS)) + "|\n"
     references = [shown([row["metrics"][key]["reference"] for row in rows[:1]]) for key in names.values()]
-    yield "| *reference* | | | " + " | ".join(references) + " |" + " |" * len(FACTS) + "\n"
+    yield "| *reference* | | | " + " | ".join(references) + " |" * (2 + len(FACTS)) + "\n"
     for name in methods:
         mine = [row for row in rows if row["method"] == name]
         cells = [shown([row["metrics"][key]["value"] for row in mine]) for key in names.values()]
         facts = [shown([float(row[fact]) for row in mine], spread=False) for fact in FACTS]
-        yield f"| {name} | {mine[0]['preset']} | {len(mine)} | " + " | ".join([*cells, *facts]) + " |\n"
+        yield f"| {name} | {mine[0]['preset']} | {len(mine)} | " + " | ".join([*cells, *facts, found(mine)]) + " |\n"
     yield "\n"
+
+
+def found(rows: list[dict[str, Any]]) -> str:
+    """The doctor's findings, with the number of runs that have one where it is not all; older results have none."""
+    kept = [row["findings"] for row in rows if "findings" in row]
+    counts = Counter(name for findings in kept for name in findings)
+    names = [f"`{name}`" + f" ({count} of {len(kept)})" * (count < len(kept)) for name, count in counts.most_common()]
+    return ", ".join(names) or "nothing" * bool(kept)
 
 
 def columns(metrics: dict[str, Any]) -> dict[str, str]:

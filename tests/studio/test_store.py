@@ -32,6 +32,8 @@ from studio_server import StudioProcess
         ("...png.png", "png.png"),
         ("<img onerror=x>.png", "_img onerror_x_.png"),
         ("naïve/日本.png", "naïve/日本.png"),
+        ("table.pq", "table.pq"),
+        ("shard-000.tar", "shard-000.tar"),
         ("x" * 300 + "/a.png", "x" * 100 + "/a.png"),
     ],
 )

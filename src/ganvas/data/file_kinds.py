@@ -24,6 +24,6 @@ CATALOGUES = frozenset({".po", ".mo"})
 MESHES = frozenset({".obj", ".stl", ".ply"})
 VOLUMES = MESHES | {".binvox"}
 PARQUET = frozenset({".parquet", ".pq"})
-ARRAYS = frozenset({".npz", ".npy", ".parquet"})
+ARRAYS = frozenset({".npz", ".npy"}) | PARQUET
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 # fmt: on

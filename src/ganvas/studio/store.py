@@ -35,7 +35,7 @@ MIN_FREE_BYTES = 512 * 2**20  # bytes that stay free on the disk
 STORE_ID = re.compile(r"[a-z0-9]{16}")
 READ = (
     IMAGES | HEIC | SOUNDS | VIDEOS | TEXTS | TABLES | CATALOGUES | VOLUMES | ARRAYS
-    | {".zip", ".gz", ".idx", ".idx1-ubyte", ".idx3-ubyte"}
+    | {".zip", ".tar", ".gz", ".idx", ".idx1-ubyte", ".idx3-ubyte"}
 )  # fmt: skip
 MAX_NAME_PARTS = 4  # of a relative name: sub-folders are labels
 
@@ -211,7 +211,7 @@ def safe_name(name: str) -> str:
     if suffix not in READ:
         raise UsageError(
             f"{plain[-1]} is of no kind that data are made of: images, videos, sounds, texts, pairs of texts (.tsv, .csv, .jsonl,"
-            " .po, .mo), meshes (.obj, .stl, .ply, .binvox), .zip, .npz, .npy"
+            " .po, .mo), meshes (.obj, .stl, .ply, .binvox), .zip, .tar, .npz, .npy, .parquet"
         )
     return "/".join(plain)
 

@@ -1,7 +1,7 @@
 """WaveNet on spoken digits: bits per sample beside two simpler models, and what a recogniser makes of drawn digits.
 
     python benchmarks/wavenet.py --data fsdd.npz [--out runs/wavenet] [--minutes 5] [--seeds 0] [--n 256]
-        [--grid FILE.png] [--json]
+        [--temperatures 1 0.9] [--grid FILE.png] [--json]
 
 Trains `small` into --out for so many minutes of processor time of one thread, or continues where that stopped; then
 measures on the held-out clips (a tenth of each digit, drawn at random over speakers):
@@ -14,7 +14,8 @@ bits per sample   Of the 256-way mu-law code, the same codes of the same clips f
                   ("fixed"), or a scale that follows the last residuals of the clip ("adaptive"; its three numbers are
                   fitted on training clips).
 accuracy          Of a convolutional network that is trained here on the log spectrograms of the training clips: on held-out clips
-                  (in mu-law code, as drawn ones are), and on clips drawn for digits 0, 1, ... 9 in turn. Guessing is 10 %.
+                  (in mu-law code, as drawn ones are), and on clips drawn for digits 0, 1, ... 9 in turn, at each of
+                  --temperatures; --grid is of the last one. Guessing is 10 %.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +189,9 @@ def drawn(method: Method, n: int, classes: int) -> tuple[Tensor, Tensor]:
     return torch.cat(clips), labels
 
 
-def measure(data: Dataset, run: Run, n: int, epochs: int, place: Path | None) -> dict[str, Any]:
+def measure(
+    data: Dataset, run: Run, n: int, epochs: int, temperatures: Sequence[float], place: Path | None
+) -> dict[str, Any]:
     """All figures of a trained run."""
     held, classes = data.part("test"), len(data.spec.classes)
     assert held is not None and data.labels is not None and held.labels is not None
@@ -196,12 +200,15 @@ def measure(data: Dataset, run: Run, n: int, epochs: int, place: Path | None) ->
     _, held_codes, held_counted = coded(held)
     wavenet = measure_likelihood(method, data)["bits_per_sample"].value  # pyright: ignore[reportArgumentType]
     bits = {"histogram": histogram_bits(codes, counted, held_codes, held_counted), "linear": linear_bits(data, held)}
-    started = time.process_time()
-    made, labels = drawn(method, n, classes)
-    seconds = time.process_time() - started
     network = train_recogniser(heard_codes(codes), torch.from_numpy(data.labels), classes, epochs)
+    drawn_accuracy: dict[str, float] = {}
+    started = time.process_time()
+    for temperature in temperatures:
+        made, labels = drawn(run.load_method(settings={"temperature": temperature}), n, classes)
+        drawn_accuracy[f"{temperature:g}"] = accuracy(network, made, labels)
+    seconds = (time.process_time() - started) / len(temperatures)
     if place is not None:
-        write_grid(place, data, made, labels)
+        write_grid(place, data, made, labels)  # pyright: ignore[reportPossiblyUnboundVariable]
     return {
         "bits_per_sample": {"wavenet": wavenet, **bits},
         "below": {
@@ -212,7 +219,7 @@ def measure(data: Dataset, run: Run, n: int, epochs: int, place: Path | None) ->
         "clips": len(held), "samples": int(held_counted.sum()),
         "accuracy": {
             "real": accuracy(network, heard_codes(held_codes), torch.from_numpy(held.labels)), "real_n": len(held),
-            "drawn": accuracy(network, made, labels), "drawn_n": n,
+            "drawn": drawn_accuracy, "drawn_n": n,
         },
         "drawing": {"seconds": seconds, "clips_at_once": 64, "samples_per_second": n * data.spec.width / seconds},
     }  # fmt: skip
@@ -242,6 +249,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", required=True, help="clips with labels: an .npz or a folder of .wav")
     parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
     parser.add_argument("--n", type=int, default=256, help="clips generated for the recogniser")
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0], help="of drawing")
     parser.add_argument("--epochs", type=int, default=5, help="of the recogniser")
     parser.add_argument("--grid", type=Path, help="spectrograms of real and generated clips, FILE.png")
     options = parse(parser, arguments)
@@ -254,7 +262,7 @@ def main(arguments: list[str] | None = None) -> None:
         )  # fmt: skip
         report = {
             **facts(options), "seed": seed, "precision": run.info["precision"], "parameters": run.info["parameters"],
-            "steps": steps_of(run), **measure(data, run, options.n, options.epochs, options.grid),
+            "steps": steps_of(run), **measure(data, run, options.n, options.epochs, options.temperatures, options.grid),
         }  # fmt: skip
         reports.append(report)
         if not options.json:

@@ -127,6 +127,22 @@ def test_drawing_inverts_the_cumulative_distribution() -> None:
     assert drawn(Categorical(1, 3), raw, uniform, torch.empty(5, 0)).tolist() == [-1, -1, 0, 0, 1]
 
 
+def test_drawing_at_a_temperature() -> None:
+    """1 : 2 : 5 are 1 : 4 : 25 of 30 at a temperature of 0.5, for a softmax as for the mixture; at 0 the most probable remains."""
+    raw = torch.tensor([1.0, 2.0, 5.0]).log().expand(6, 3)
+    uniform = torch.tensor([0.0, 0.03, 0.04, 0.16, 0.17, 0.999])
+    none = torch.empty(6, 0)
+    assert drawn(Categorical(1, 3), raw, uniform, none, 0.5).tolist() == [-1, -1, 0, 0, 1, 1]
+    assert drawn(Categorical(1, 3), raw, uniform, none, 0.0).tolist() == [1] * 6
+
+    made, numbers = LogisticMixture(1, 8, 2), torch.rand(4000)
+    raw = torch.randn(1, made.outputs)
+    shares = torch.cat([torch.zeros(1), made.cumulative(raw, none[:1])[0], torch.ones(1)]).diff()
+    values = drawn(made, raw.expand(4000, -1), numbers, torch.empty(4000, 0), 0.5)
+    found = torch.bincount(to_levels(values, 8), minlength=8) / 4000
+    assert_close(found, shares.square() / shares.square().sum(), atol=0.03, rtol=0)
+
+
 def test_components_begin_side_by_side() -> None:
     made = LogisticMixture(3, 256, 5)
     _, means, scales, coefficients = made.split(made.bias()[None, :, None])

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.losses.truncation import probabilities
+
 LOG_SCALE_RANGE = (-7.0, 7.0)  # from much narrower than one of 256 levels to almost flat over [-1, 1]
 
 
@@ -51,9 +53,18 @@ class Distribution(Protocol):
         ...
 
 
-def drawn(distribution: Distribution, raw: Tensor, uniform: Tensor, before: Tensor) -> Tensor:
-    """The values (N,) in [-1, 1] whose interval of the cumulative distribution holds `uniform` (N,) in [0, 1)."""
-    codes = (uniform[:, None] >= distribution.cumulative(raw, before)).sum(1)
+def drawn(
+    distribution: Distribution, raw: Tensor, uniform: Tensor, before: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """The values (N,) in [-1, 1] whose interval of the cumulative distribution holds `uniform` (N,) in [0, 1).
+
+    Log probabilities of levels are divided by `temperature`; 0 takes the most probable level.
+    """
+    cumulative = distribution.cumulative(raw, before)
+    if temperature != 1:
+        shares = F.pad(cumulative, (0, 1), value=1.0).diff(dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
+        cumulative = probabilities(shares.clamp_min(0).log(), temperature).cumsum(1)[:, :-1]
+    codes = (uniform[:, None] >= cumulative).sum(1)
     return to_values(codes, distribution.levels)
 
 

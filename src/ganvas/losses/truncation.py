@@ -1,4 +1,4 @@
-"""Sampling of tokens: temperature, top-k, top-p, and the choice by a given random number.
+"""Sampling of tokens and levels: temperature, top-k, top-p, and the choice by a given random number.
 
 All take n rows of V tokens, float32.
 """

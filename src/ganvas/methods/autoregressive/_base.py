@@ -39,8 +39,10 @@ class ExactLikelihood(Autoregressive, HasLikelihood):
 
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
+    temperature: float = setting(1.0, "sampling: below 1 prefers probable values, 0 takes the most probable", minimum=0)
 
     averaged = ("network",)
+    of_sampling = ("temperature",)
 
     def optimizers(self) -> dict[str, Optimizer]:
         network = self.get_submodule("network")

@@ -171,7 +171,7 @@ class GatedPixelCNN(ExactLikelihood):
                 for c in range(C):
                     if 0 < c < groups:
                         raw = network.raw(j, c)
-                    pixel[:, c] = drawn(self.distribution, raw, uniform[i, j, c], pixel[:, :c])
+                    pixel[:, c] = drawn(self.distribution, raw, uniform[i, j, c], pixel[:, :c], self.temperature)
             images[:, :, i] = network.row()
         return images
 

@@ -60,7 +60,6 @@ class RecurrentTextModel(ExactLikelihood):
     warmup: int = setting(50, "steps over which the learning rate rises to its full value", minimum=0)
     ema: float = setting(0.99, "decay of the weights' average per step", minimum=0, maximum=0.999999)
     length: int = setting(500, "sampling: tokens of a text", minimum=1)
-    temperature: float = setting(1.0, "sampling: below 1 prefers probable tokens, 0 takes the most probable", minimum=0)
     top_k: int = setting(0, "sampling: keep only the top_k most probable tokens; 0: all", minimum=0)
     top_p: float = setting(
         1.0, "sampling: keep the fewest tokens with a total probability of at least top_p; 1: all", minimum=0, maximum=1

@@ -158,7 +158,7 @@ class WaveNetMethod(ExactLikelihood):
         network = Incremental(self.network, len(latents), labels if self.classes else None)
         values, none = torch.empty_like(uniform), latents[:, :0]
         for t in range(self.length):
-            values[t] = drawn(self.distribution, network.raw(), uniform[t], none)
+            values[t] = drawn(self.distribution, network.raw(), uniform[t], none, self.temperature)
             network.push(self.forms(values[t][:, None])[..., 0])
         return heard(values.t(), self.levels)[:, None]
 

@@ -51,7 +51,7 @@ class RecurrentTextModel(ExactLikelihood):
     widths: tuple[int, ...] = setting((320,), "features of each layer, the first nearest to the tokens", minimum=1)
     embedding: int = setting(128, "features of a token; 0: as the last layer", minimum=0)
     tied: bool = setting(True, "share the weights of the embedding and the output layer")
-    dropout: float = setting(0.0, "dropout rate between layers", minimum=0, maximum=0.9)
+    dropout: float = setting(0.2, "dropout rate between layers", minimum=0, maximum=0.9)
     clip: float = setting(
         1.0, "maximum norm of the gradient, larger ones are scaled down to it; 0: no clipping", minimum=0
     )
@@ -156,7 +156,7 @@ def _nats(logits: Tensor, tokens: Tensor) -> Tensor:
 @preset("rnn_text")
 def tiny() -> RecurrentTextModel:
     """Seconds on a CPU; for tests and first looks."""
-    return RecurrentTextModel(batch_size=16, window=8, widths=(16,), embedding=8, warmup=0, length=20)
+    return RecurrentTextModel(batch_size=16, window=8, widths=(16,), embedding=8, dropout=0.0, warmup=0, length=20)
 
 
 @preset("rnn_text")

@@ -128,7 +128,7 @@ def test_drawing_inverts_the_cumulative_distribution() -> None:
 
 
 def test_drawing_at_a_temperature() -> None:
-    """1 : 2 : 5 are 1 : 4 : 25 of 30 at a temperature of 0.5, for a softmax as for the mixture; at 0 the most probable remains."""
+    """1 : 2 : 5 is 1 : 4 : 25 at a temperature of 0.5, for a softmax as for a mixture; at 0 the most probable remains."""
     raw = torch.tensor([1.0, 2.0, 5.0]).log().expand(6, 3)
     uniform = torch.tensor([0.0, 0.03, 0.04, 0.16, 0.17, 0.999])
     none = torch.empty(6, 0)

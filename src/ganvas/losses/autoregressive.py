@@ -53,9 +53,7 @@ class Distribution(Protocol):
         ...
 
 
-def drawn(
-    distribution: Distribution, raw: Tensor, uniform: Tensor, before: Tensor, temperature: float = 1.0
-) -> Tensor:
+def drawn(distribution: Distribution, raw: Tensor, uniform: Tensor, before: Tensor, temperature: float = 1.0) -> Tensor:
     """The values (N,) in [-1, 1] whose interval of the cumulative distribution holds `uniform` (N,) in [0, 1).
 
     Log probabilities of levels are divided by `temperature`; 0 takes the most probable level.

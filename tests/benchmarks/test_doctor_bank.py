@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
-from ganvas.doctor import FINDINGS
+from ganvas.data import open_data
+from ganvas.doctor import FINDINGS, Diagnosis
 from ganvas.registry import method_names
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -77,6 +80,36 @@ def test_the_sums(bank: ModuleType) -> None:
     assert found["detected"] == 4 / 5 and found["right_name"] == 3 / 5 and found["right_among"] == 4 / 5
     assert found["false_alarms"] == 1 / 2
     assert found["fixable"] == 3 and found["fixed"] == 1 / 3
+
+
+def test_new_faults_are_counted_apart(bank: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Totals of the earlier faults stay as they are when new ones are added."""
+    assert set(bank.NEW) < set(bank.FAULTS) and not set(bank.NEW) & set(bank.UNSEEN)
+    chosen = [bank.Case("report", "dcgan", "emoji", 3, fault) for fault in ("noise", "axes_mixed", "placeholder")]
+    chosen.append(bank.Case("healthy", "dcgan", "emoji", 3))
+    for case in chosen:
+        (tmp_path / case.name).mkdir()
+    monkeypatch.setattr(bank, "diagnose", lambda place: Diagnosis(True, (), 100))
+    monkeypatch.setattr(bank, "score", lambda place: 0.9)
+    found = bank.diagnose_bank(tmp_path, verbose=False)
+    counts = [(found[key]["broken"], found[key]["healthy"]) for key in ("all_seeds", "untouched_seeds", "new_faults")]
+    assert counts == [(1, 1), (1, 1), (2, 1)]
+
+
+def test_new_faults_break_what_they_say(bank: ModuleType) -> None:
+    data = open_data("emoji")
+    mixed = bank.FAULTS["axes_mixed"].data(data)["images"]
+    assert mixed.shape == data.images.shape and mixed[0, 0, 0, 0] == data.images[0, 0, 0, 0]
+    assert mixed[0, 0, 0, 1] == data.images[1, 0, 0, 0]  # the neighbour in memory is another image's pixel
+    copies = bank.FAULTS["placeholder"].data(data)["images"]
+    assert np.mean([np.array_equal(image, copies[0]) for image in copies]) == pytest.approx(0.4, abs=0.01)
+
+    images = torch.linspace(-1, 1, 7).requires_grad_()
+    method = SimpleNamespace(generate_for=lambda batch: images)
+    bank.FAULTS["rounded"].surgery(method)
+    rounded = method.generate_for(None)
+    rounded.sum().backward()
+    assert torch.allclose(rounded, images, atol=1 / 127) and images.grad is not None and not images.grad.any()
 
 
 def test_a_fault_breaks_what_it_says(bank: ModuleType) -> None:

@@ -19,6 +19,7 @@ TROUBLES: dict[str, dict[str, Any]] = {
     "noise_images": {"data_card": {"neighbour_correlation": 0.01}},
     "one_colour_images": {"data_card": {"counts": COUNTS, "one_colour": {"images": 2750, "such_as": ["a.png"]}}},
     "mixed_ranges": {"data_card": {"counts": COUNTS, "other_range": {"images": 1000, "such_as": []}}},
+    "repeated_images": {"data_card": {"counts": COUNTS, "duplicates": {"within_train": 2000}}},
     "unrelated_labels": {"changes": {"classes": 10.0, "data/label_agreement": 0.4}},
     "label_leak": {"changes": {"data/label_leak": 0.99}},
     "too_little_data": {"changes": {"images": 90.0}},

@@ -210,6 +210,10 @@ def _one_range(choices: Choices) -> Change:
     return Change(f"scale all images to values from 0 (black) to 255 (white){names}", restart=True)
 
 
+def _without_copies(choices: Choices) -> Change:
+    return Change("keep one of the images that are the same (`ganvas data` counts them)", restart=True)
+
+
 def _such_as(names: list[str]) -> str:
     return f", such as {', '.join(names)}" if names else ""
 
@@ -232,6 +236,7 @@ ADVICE: dict[str, Callable[[Choices], Change]] = {
     "noise_images": _real_images,
     "one_colour_images": _without_empty,
     "mixed_ranges": _one_range,
+    "repeated_images": _without_copies,
     "unrelated_labels": _right_labels,
     "label_leak": _no_mark,
     "too_little_data": _harder_to_learn,

@@ -14,6 +14,7 @@ FINDING_MEANINGS = {
     "noise_images": "Neighbouring pixels of the images have nothing to do with each other: the data are noise.",
     "one_colour_images": "Many of the images are of one colour all over: G learns to generate empty images.",
     "mixed_ranges": "The images are of two ranges of values, as if some were scaled and others not.",
+    "repeated_images": "Many of the training images are copies of others: G generates what is repeated as often as it occurs.",
     "unrelated_labels": "The labels say nothing of the images: neighbouring images agree in them no more often than by chance.",
     "label_leak": "Some pixels of the training images are decided by the label alone: a mark that G learns to generate, "
     "and by which D may tell images without looking at the rest.",

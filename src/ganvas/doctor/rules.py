@@ -163,6 +163,12 @@ def mixed_ranges(s: Signals) -> Opinion:
     return Opinion(ramp(share, 0.03, 0.1), {"share of images of another range": share})
 
 
+def repeated_images(s: Signals) -> Opinion:
+    share = 1 - s.different_images / s.images
+    enough = ramp(math.log10(s.different_images), 2.4, 3.0)  # fewer are too few, repeated or not
+    return Opinion(min(ramp(share, 0.1, 0.3), enough), {"share of training images that equal an earlier one": share})
+
+
 def unrelated_labels(s: Signals) -> Opinion:
     agreement = s.last("data/label_agreement")
     evidence = {"standard errors above chance": agreement}
@@ -390,7 +396,8 @@ def _or_zero(value: float) -> float:
 RULES: dict[str, Callable[[Signals], Opinion]] = {
     rule.__name__: rule
     for rule in (
-        bad_data_range, noise_images, one_colour_images, mixed_ranges, unrelated_labels, label_leak, too_little_data,
+        bad_data_range, noise_images, one_colour_images, mixed_ranges, repeated_images, unrelated_labels, label_leak,
+        too_little_data,
         divergence, learning_rate_too_high, learning_rate_too_low,
         generator_too_strong, vanishing_generator_gradient, discriminator_too_strong, mode_collapse, partial_collapse,
         discriminator_overfits, oscillation, unusual_setting, not_learned, stalled,
@@ -403,6 +410,7 @@ OF_THE_DATA: tuple[str, ...] = (
     "noise_images",
     "one_colour_images",
     "mixed_ranges",
+    "repeated_images",
     "unrelated_labels",
     "label_leak",
 )
@@ -412,6 +420,7 @@ BRINGS_ABOUT: dict[str, Sequence[str]] = {
     "noise_images": ALL_FINDINGS,
     "one_colour_images": ALL_FINDINGS,
     "mixed_ranges": ALL_FINDINGS,
+    "repeated_images": ("discriminator_overfits", "mode_collapse", "partial_collapse"),
     "label_leak": ("discriminator_too_strong", "discriminator_overfits"),
     "too_little_data": ("discriminator_overfits", "discriminator_too_strong", "partial_collapse", "stalled"),
     "learning_rate_too_high": (

@@ -217,17 +217,19 @@ def tiny() -> StyleGAN2:
 @preset("stylegan2")
 def small() -> StyleGAN2:
     """Digits on a CPU, five minutes or more. A learning rate four times the paper's, since weights of about 1 hardly move in a
-    thousand steps; the minibatch deviation over the whole batch and frequent path length, which work against all images
-    being one digit."""
+    thousand steps; small batches and no path length, for more steps a minute; the minibatch deviation over the whole batch, which
+    works against all images being one digit. Figures: docs/experiments/gans.md."""
     return StyleGAN2(
-        z_dim=32, w_dim=32, lr=1e-2, decay="linear", mapping_layers=2, widths=(64, 32, 16, 8), group=32, r1_every=8, mixing=0.0,
+        batch_size=16, z_dim=32, w_dim=32, lr=1e-2, decay="linear", mapping_layers=2, widths=(64, 32, 16, 8), group=16,
+        r1_every=8, path_weight=0.0, mixing=0.0,
     )  # fmt: skip
 
 
 @preset("stylegan2")
 def faces() -> StyleGAN2:
-    """Some hundred grey faces of 64 x 64 on a CPU, half an hour or more: `small`, one stage deeper, and ADA against D
-    memorising them. Its strength may rise ten times as fast as in the paper, since a run sees far fewer images."""
+    """Some hundred grey faces of 64 x 64 on a CPU, half an hour or more: `small`, one stage deeper, with larger batches, path
+    length, and ADA against D memorising them. Its strength may rise ten times as fast as in the paper, since a run sees far
+    fewer images."""
     return StyleGAN2(
         lr=1e-2, decay="linear", mapping_layers=2, widths=(64, 64, 32, 16, 8), group=32, r1_every=8, mixing=0.0, augment="ada",
         ada_images=50_000,

@@ -17,11 +17,13 @@ from ganvas.errors import UsageError
 
 @pytest.fixture(scope="session")
 def drawn(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a method that generates in three steps; tests only read it."""
+    """A run of a method that generates in three steps, with a learning rate by which each of them shows; tests only read it."""
     from ganvas.cli.main import main
 
     folder = tmp_path_factory.mktemp("runs") / "drawn"
-    words = ("train", "gran", "--preset", "tiny", "--set", "steps=3", "--data", two_channels, "--steps", 2)
+    words = (
+        "train", "gran", "--preset", "tiny", "--set", "steps=3", "--set", "lr=0.1", "--data", two_channels, "--steps", 2,
+    )  # fmt: skip
     with pytest.raises(SystemExit) as end:
         main([*map(str, words), "--samples", "0", "--out", str(folder), *QUICK])
     assert not end.value.code

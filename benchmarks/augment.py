@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import facts, heading, make_parser, parse
+from common import NEVER, facts, heading, make_parser, parse
 
 import ganvas
 from ganvas.data import Dataset, open_data
@@ -99,7 +99,7 @@ def evaluated(name: str, options: argparse.Namespace, work: Path) -> Evaluation:
         run = ganvas.train(
             options.method, images, out=folder / "generators" / cell, preset=options.preset or None,
             settings={**conditional_settings(options.method), **options.settings}, seed=seed, steps=options.steps, samples=0,
-            evaluate_every=10**9, checkpoint_every=10**9, resume="auto", quiet=True, device="cpu", precision="fp32",
+            evaluate_every=NEVER, checkpoint_every=NEVER, resume="auto", quiet=True, device="cpu", precision="fp32",
         )  # fmt: skip
         return run.method
 

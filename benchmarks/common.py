@@ -26,6 +26,7 @@ from ganvas.training.config import TrainConfig
 from ganvas.training.engine import machine_name
 from ganvas.training.prepare import prepare
 
+NEVER = 10**9  # steps between evaluations, or checkpoints: only at the end of the training
 CLOCKS = {"processor": time.process_time, "wall": time.perf_counter}
 
 # --- options --------------------------------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ def train_run(
     run = finished_run(out)
     if run is not None:
         return run
-    every = None if samples else 10**9
+    every = None if samples else NEVER
     defaults = {"samples": samples, "evaluate_every": every, "checkpoint_every": every}
     config = TrainConfig(
         method, data, out=out, minutes=minutes, seed=seed, preset=preset, settings=dict(settings or {}),

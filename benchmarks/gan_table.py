@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import facts, make_parser, parse, shown, steps_of, train_run
+from common import NEVER, facts, make_parser, parse, shown, steps_of, train_run
 
 if TYPE_CHECKING:
     from ganvas.run import Run
@@ -38,7 +38,6 @@ SHOWN = {
 }  # fmt: skip
 FACTS = ("images_per_second", "parameters", "memory_mb", "total_seconds")
 PRESETS = ("small", "cpu")
-NEVER = 10**9  # steps: measured and saved at the end alone
 KEY = ("minutes", "data", "method", "seed")  # what a result is of
 FIRST_STAGE = "vq_vae"  # what a prior over codes stands on
 
@@ -146,9 +145,10 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
         )  # fmt: skip
         shutil.rmtree(place / "checkpoints")
     run = runs[-1]
-    finished = [row for row in run.log() if row.get("event") == "finished"][-1]
-    logged = [row for row in run.log() if "images_seen" in row][-1]
-    measured = [row for row in run.log() if "metrics" in row][-1]
+    log = list(run.log())
+    finished = [row for row in log if row.get("event") == "finished"][-1]
+    logged = [row for row in log if "images_seen" in row][-1]
+    measured = [row for row in log if "metrics" in row][-1]
     method = run.method
     result = {
         "method": " + ".join(stages), "data": data, "seed": seed, "preset": run.info["preset"] or "defaults", "minutes": minutes,

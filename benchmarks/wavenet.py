@@ -201,14 +201,12 @@ def measure(
     wavenet = measure_likelihood(method, data)["bits_per_sample"].value  # pyright: ignore[reportArgumentType]
     bits = {"histogram": histogram_bits(codes, counted, held_codes, held_counted), "linear": linear_bits(data, held)}
     network = train_recogniser(heard_codes(codes), torch.from_numpy(data.labels), classes, epochs)
-    drawn_accuracy: dict[str, float] = {}
+    methods = {one: run.load_method(settings={"temperature": one}) for one in temperatures}
     started = time.process_time()
-    for temperature in temperatures:
-        made, labels = drawn(run.load_method(settings={"temperature": temperature}), n, classes)
-        drawn_accuracy[f"{temperature:g}"] = accuracy(network, made, labels)
-    seconds = (time.process_time() - started) / len(temperatures)
+    clips = {temperature: drawn(one, n, classes) for temperature, one in methods.items()}
+    seconds = (time.process_time() - started) / len(clips)
     if place is not None:
-        write_grid(place, data, made, labels)  # pyright: ignore[reportPossiblyUnboundVariable]
+        write_grid(place, data, *clips[temperatures[-1]])
     return {
         "bits_per_sample": {"wavenet": wavenet, **bits},
         "below": {
@@ -219,7 +217,7 @@ def measure(
         "clips": len(held), "samples": int(held_counted.sum()),
         "accuracy": {
             "real": accuracy(network, heard_codes(held_codes), torch.from_numpy(held.labels)), "real_n": len(held),
-            "drawn": drawn_accuracy, "drawn_n": n,
+            "drawn": {f"{one:g}": accuracy(network, *made) for one, made in clips.items()}, "drawn_n": n,
         },
         "drawing": {"seconds": seconds, "clips_at_once": 64, "samples_per_second": n * data.spec.width / seconds},
     }  # fmt: skip

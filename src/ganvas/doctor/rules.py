@@ -397,8 +397,7 @@ RULES: dict[str, Callable[[Signals], Opinion]] = {
     rule.__name__: rule
     for rule in (
         bad_data_range, noise_images, one_colour_images, mixed_ranges, repeated_images, unrelated_labels, label_leak,
-        too_little_data,
-        divergence, learning_rate_too_high, learning_rate_too_low,
+        too_little_data, divergence, learning_rate_too_high, learning_rate_too_low,
         generator_too_strong, vanishing_generator_gradient, discriminator_too_strong, mode_collapse, partial_collapse,
         discriminator_overfits, oscillation, unusual_setting, not_learned, stalled,
     )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganvas.losses.truncation import probabilities
+from ganvas.losses import truncation
 
 LOG_SCALE_RANGE = (-7.0, 7.0)  # from much narrower than one of 256 levels to almost flat over [-1, 1]
 
@@ -59,10 +59,11 @@ def drawn(distribution: Distribution, raw: Tensor, uniform: Tensor, before: Tens
     Log probabilities of levels are divided by `temperature`; 0 takes the most probable level.
     """
     cumulative = distribution.cumulative(raw, before)
-    if temperature != 1:
+    if temperature == 1:
+        codes = (uniform[:, None] >= cumulative).sum(1)
+    else:
         shares = F.pad(cumulative, (0, 1), value=1.0).diff(dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
-        cumulative = probabilities(shares.clamp_min(0).log(), temperature).cumsum(1)[:, :-1]
-    codes = (uniform[:, None] >= cumulative).sum(1)
+        codes = truncation.drawn(truncation.probabilities(shares.clamp_min(0).log(), temperature), uniform)
     return to_values(codes, distribution.levels)
 
 

@@ -24,6 +24,7 @@ REMOVED_IN = "0.3"
 
 _DISCRIMINATOR = {"judge_width": "disc_width", "judge_stages": "disc_stages"}
 _TRANSLATION = {"halvings": "downsamplings", "game": "adversarial", "reach": "max_displacement"}
+_VIDEO = {"ada_videos": "ada_images"}
 OLD_SETTINGS: Mapping[str, Mapping[str, str]] = {
     "adain": _DISCRIMINATOR,
     "cyclegan": _TRANSLATION,
@@ -32,10 +33,12 @@ OLD_SETTINGS: Mapping[str, Mapping[str, str]] = {
     "gran": _DISCRIMINATOR,
     "inpaint": {**_DISCRIMINATOR, "turn": "flip_rotate"},
     "lapgan": _DISCRIMINATOR,
+    "mocogan": _VIDEO,
     "pix2pix": _TRANSLATION,
     "srgan": {**_DISCRIMINATOR, "turn": "flip_rotate"},
     "srresnet": {"turn": "flip_rotate"},
     "stylegan2": {"mapping_pace": "mapping_lr_multiplier"},
+    "vgan": _VIDEO,
     "vq_vae": {"halvings": "downsamplings"},
 }
 """Settings of a method: old name, new name. They are accepted from users too, with a warning (ganvas.deprecation)."""

@@ -200,7 +200,7 @@ def test_augmentation_is_constant_over_time(augment: str) -> None:
 
 
 def test_ada_follows_the_sign() -> None:
-    trainer = tiny(augment="ada", ada_videos=16)
+    trainer = tiny(augment="ada", ada_images=16)
     method, batch = trainer.method, trainer.feed.next()
     assert isinstance(method, MoCoGAN)
     report = {"sign": torch.tensor(1.0)}

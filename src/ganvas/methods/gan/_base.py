@@ -13,41 +13,25 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import HasDiscriminator, LatentSpace, Samples
-from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.draws import Draw
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods._base import ClassConditional, decay_setting
+from ganvas.methods._base_adversarial import AugmentsBeforeD, TwoAdams, TwoNetworks
 
 
-class Pair(ClassConditional, Samples, HasDiscriminator):
+class Pair(AugmentsBeforeD, TwoNetworks, ClassConditional, Samples, HasDiscriminator):
     """Base of the GANs: subclasses build `self.G` and `self.D`, and define two losses and, unlike Adversarial, the optimisers."""
 
     batch_size: int = setting(64, "images per step, over all processes together", minimum=1)
     z_dim: int = setting(100, "size of the latent", minimum=1)
-    lr: float = setting(2e-4, "learning rate of both networks' optimiser", minimum=0)
-    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
     decay: str = decay_setting("none")
-    augment: str = setting(
-        "none",
-        "augmentation of real and fake images before D, for small data sets; ada adapts its strength",
-        choices=("none", "diffaugment", "ada"),
-    )
-    ada_target: float = setting(0.6, "ada: mean sign of D's logits on real images to hold", minimum=0, maximum=1)
-    ada_images: int = setting(500_000, "ada: images over which its strength may rise from 0 to 1", minimum=1)
 
     averaged = ("G",)
     keeps_graph: ClassVar[bool] = False
     """Whether D's update goes back through the logits of G's update instead of through a pass of its own."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.augment == "ada":
-            self.augment_p: Tensor
-            self.register_buffer("augment_p", torch.zeros(()))
 
     def build(self, spec: DataSpec) -> None:
         self.G: nn.Module
@@ -67,10 +51,6 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Returns "loss"; "real" and "fake", the mean logits, are for the log."""
         raise NotImplementedError
-
-    def trained(self) -> list[tuple[str, nn.Module, float]]:
-        """(key of the optimiser, network, learning rate) of both networks."""
-        return [("G", self.G, self.lr), ("D", self.D, self.lr * self.balance)]
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress)
@@ -100,23 +80,11 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
 
     def augmented(self, batch: Batch, images: Tensor, times: int = 1) -> Tensor:
         """`images` (times * N, C, H, W) after the augmentation that is set."""
-        if self.augment == "none":
-            return images
 
         def draw(*shape: int) -> Tensor:
             return torch.cat([batch.uniform(*shape) for _ in range(times)])
 
-        if self.augment == "ada":
-            return adaptive_augment(images, self.augment_p, draw)
-        return diff_augment(images, draw)
-
-    def adapt(self, report: dict[str, Tensor], batch: Batch, times: int = 1) -> None:
-        """After D's step: ADA's strength follows "sign" of D's report (see `discriminator_report`). `times`: how often a step
-        scores the same images."""
-        if self.augment == "ada":
-            p = adapted(self.augment_p, report["sign"], self.ada_target, self.batch_size, self.ada_images * times)
-            self.augment_p.copy_(p)
-            report["augment_p"] = p.clone()
+        return self.augmented_images(images, draw)
 
     def noise(self, batch: Batch) -> Tensor:
         """z (N, z_dim) for a training step."""
@@ -142,18 +110,8 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
         return (LatentSpace("z", lambda latents, labels: latents, synthesise, free, normal=True, network=self.G),)
 
 
-class Adversarial(Pair):
+class Adversarial(Pair, TwoAdams):
     """A GAN whose networks both have Adam."""
-
-    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        decays = (self.beta1, self.beta2)
-        optimizers: dict[str, Optimizer] = {}
-        for key, network, rate in self.trained():
-            optimizers[key] = Adam(network.parameters(), lr=rate, betas=decays, fused=True)
-        return optimizers
 
 
 class NonSaturating(Adversarial):

@@ -1,11 +1,10 @@
-"""What methods that translate images share: settings of generators and discriminators, Adam for both, inputs, the R1 penalty."""
+"""What methods that translate images share: settings of generators and discriminators, inputs, the R1 penalty."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import Demonstrates, Translates
 from ganvas.data.augment import shifted
@@ -13,18 +12,15 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
 from ganvas.losses.adversarial import least_squares, non_saturating_generator, relativistic_generator
 from ganvas.losses.gradient import squared_gradient
-from ganvas.method import Batch, Method, setting, step_factor
+from ganvas.method import Batch, setting, step_factor
+from ganvas.methods._base_adversarial import TwoAdams
 from ganvas.networks.feature_discriminator import build_discriminator
 from ganvas.networks.translator import TRANSLATION_GENERATORS, Translator, build_translator
 
 
-class Translation(Method, Translates, Demonstrates):
+class Translation(TwoAdams, Translates, Demonstrates):
     """Base of the translators: subclasses build generators and discriminators and define their losses."""
 
-    lr: float = setting(2e-4, "learning rate of Adam, all networks", minimum=0)
-    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
-    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
         "second_half", "decay of the learning rates to zero over the budget", choices=("second_half", "linear", "none")
     )
@@ -93,14 +89,6 @@ class Translation(Method, Translates, Demonstrates):
         return build_discriminator(
             self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, images=images
         )
-
-    def adams(self, generators: list[nn.Module], discriminators: list[nn.Module]) -> dict[str, Optimizer]:
-        """ "G" and "D", an Adam each."""
-        optimizers: dict[str, Optimizer] = {}
-        for key, networks, lr in (("G", generators, self.lr), ("D", discriminators, self.lr * self.balance)):
-            parameters = nn.ModuleList(networks).parameters()
-            optimizers[key] = Adam(parameters, lr=lr, betas=(self.beta1, self.beta2), fused=True)
-        return optimizers
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps)

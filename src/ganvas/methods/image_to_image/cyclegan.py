@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from ganvas.errors import DataError
 from ganvas.losses.adversarial import least_squares, relativistic_discriminator
@@ -106,8 +105,10 @@ class CycleGAN(Translation):
                 self.discriminator, device, "Or set discriminator=patch, which needs no weights"
             )
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        return self.adams([self.G_AB, self.G_BA], [self.D_A, self.D_B])
+    def trained(self) -> list[tuple[str, nn.Module, float]]:
+        """Both generators by one optimiser, both discriminators by the other."""
+        generators, discriminators = nn.ModuleList([self.G_AB, self.G_BA]), nn.ModuleList([self.D_A, self.D_B])
+        return [("G", generators, self.lr), ("D", discriminators, self.lr * self.balance)]
 
     def updates(self) -> list[Update]:
         generators = Update("generators", trains="G", loss=self.generators_loss)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from ganvas.errors import DataError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, least_squares, relativistic_discriminator
@@ -80,9 +79,6 @@ class Pix2Pix(Translation):
             names.add(self.perceptual)
         for name in names & {*CATALOG}:
             self.extractors[name] = discriminator_extractor(name, device, otherwise)
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        return self.adams([self.G], [self.D])
 
     def updates(self) -> list[Update]:
         generator = Update("generator", trains="G", loss=self.generator_loss, keeps_graph=True)

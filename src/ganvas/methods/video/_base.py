@@ -8,10 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import HasDiscriminator, LatentSpace, Samples
-from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.losses.adversarial import (
     discriminator_cross_entropy,
     discriminator_report,
@@ -19,9 +17,10 @@ from ganvas.losses.adversarial import (
     relativistic_discriminator,
     relativistic_generator,
 )
-from ganvas.losses.gradient import auto_gamma, squared_gradient
+from ganvas.losses.gradient import squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods._base import ClassConditional, decay_setting, refuse_without_effect
+from ganvas.methods._base_adversarial import AugmentsBeforeD, ChoiceOfLoss, TwoAdams
 from ganvas.networks.conditional import projection
 from ganvas.networks.strided import StridedDiscriminator
 from ganvas.networks.video import ClipDiscriminator
@@ -30,31 +29,15 @@ PAPER: dict[str, Any] = {"loss": "cross_entropy", "beta1": 0.5, "beta2": 0.999}
 """Loss and optimisers of DCGAN, which both papers have."""
 
 
-class VideoGAN(ClassConditional, Samples, HasDiscriminator):
+class VideoGAN(AugmentsBeforeD, ChoiceOfLoss, TwoAdams, ClassConditional, Samples, HasDiscriminator):
     """Base of GANs of clips: subclasses build `self.G`, and `self.D` by `build_discriminators`."""
 
     takes = ("video",)
     batch_size: int = setting(8, "videos per step, over all processes together", minimum=2)
     lr: float = setting(3e-3, "learning rate of Adam, both networks, at the start", minimum=0)
-    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
-    loss: str = setting(
-        "relativistic",
-        "cross_entropy with batch norm, as in the papers, or relativistic with R1 and R2 and without norms",
-        choices=("relativistic", "cross_entropy"),
-    )
-    gamma: float | None = setting(
-        None, "relativistic: weight of R1 and R2; auto = total variance of what a discriminator sees / 200", minimum=0
-    )
-    penalty_every: int = setting(4, "relativistic: penalise in every n-th step only, n times as strongly", minimum=1)
-    augment: str = setting(
-        "none",
-        "augmentation of real and generated clips before D, alike in all frames of a clip; ada adapts its strength",
-        choices=("none", "diffaugment", "ada"),
-    )
-    ada_target: float = setting(0.6, "ada: mean sign of D's logits on real clips to hold", minimum=0, maximum=1)
-    ada_videos: int = setting(200_000, "ada: clips over which its strength may rise from 0 to 1", minimum=1)
+    ada_images: int = setting(200_000, "ada: clips over which its strength may rise from 0 to 1", minimum=1)
     noise: float = setting(
         0.0, "standard deviation of normal noise on all values that the discriminators see", minimum=0, maximum=2
     )
@@ -73,12 +56,6 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
     averaged = ("G",)
     filled = ("conditional",)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.augment == "ada":
-            self.augment_p: Tensor
-            self.register_buffer("augment_p", torch.zeros(()))
-
     def build(self, spec: DataSpec) -> None:
         self.G: nn.Module
         self.D: nn.Module
@@ -94,11 +71,8 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         self.D = nn.ModuleDict(discriminators)
 
     def start_training(self, resumed: bool) -> None:
-        if resumed:  # a run that has them goes on as it began
-            return
-        if self.loss == "cross_entropy":
-            refuse_without_effect(self, "loss=cross_entropy has no penalty", "gamma", "penalty_every")
-        if not self.classes:
+        super().start_training(resumed)
+        if not (resumed or self.classes):
             refuse_without_effect(self, "without classes there is nothing to classify", "classify")
 
     def outputs(self, batch: Batch, clips: Tensor) -> list[Tensor]:
@@ -156,17 +130,7 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
 
     def strengths(self) -> list[float]:
         """gamma of each discriminator."""
-        strengths: list[float] = []
-        for variance in self.total_variances(self.spec):
-            strengths.append(auto_gamma(variance) if self.gamma is None else self.gamma)
-        return strengths
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        decays = (self.beta1, self.beta2)
-        return {
-            "G": Adam(self.G.parameters(), lr=self.lr, betas=decays, fused=True),
-            "D": Adam(self.D.parameters(), lr=self.lr * self.balance, betas=decays, fused=True),
-        }
+        return [self.gamma_for(variance) for variance in self.total_variances(self.spec)]
 
     def updates(self) -> list[Update]:
         updates = [
@@ -241,14 +205,6 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
             loss = loss + self.penalty_every * strength / 2 * (r1 + r2).mean()
         return {"loss": loss}
 
-    def adapt(self, report: dict[str, Tensor], batch: Batch) -> None:
-        """After D's step: ADA's strength follows "sign" of D's report."""
-        if self.augment == "ada":
-            self.augment_p.copy_(
-                adapted(self.augment_p, report["sign"], self.ada_target, self.batch_size, self.ada_videos)
-            )
-            report["augment_p"] = self.augment_p.clone()
-
     def augmented(self, batch: Batch, clips: Tensor) -> Tensor:
         """`clips` (k * len(batch), C, T, H, W) after the augmentation that is set, every frame of a clip by the same numbers, and
         the noise."""
@@ -268,9 +224,7 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
             return drawn.repeat_interleave(frames, 0)
 
         images = clips.transpose(1, 2).flatten(0, 1)
-        is_adaptive = self.augment == "ada"
-        seen = adaptive_augment(images, self.augment_p, draw) if is_adaptive else diff_augment(images, draw)
-        return seen.unflatten(0, (-1, frames)).transpose(1, 2)
+        return self.augmented_images(images, draw).unflatten(0, (-1, frames)).transpose(1, 2)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """Logits (M, 1), float32, of M = k * len(batch) clips: those of the discriminator of whole clips."""

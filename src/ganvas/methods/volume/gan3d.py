@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import HasDiscriminator
 from ganvas.data.distance import MAX_REACH, surface_distances
@@ -46,9 +45,9 @@ from ganvas.losses.adversarial import (
     relativistic_discriminator,
     relativistic_generator,
 )
-from ganvas.losses.gradient import auto_gamma, squared_gradient
+from ganvas.losses.gradient import squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods._base import refuse_without_effect
+from ganvas.methods._base_adversarial import ChoiceOfLoss, TwoAdams
 from ganvas.methods.volume._base import AXES, Volumetric, mirrored
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.packed import check_packs
@@ -56,7 +55,7 @@ from ganvas.networks.volume import VolumeDiscriminator, VolumeGenerator
 from ganvas.registry import preset
 
 
-class GAN3D(Volumetric, HasDiscriminator):
+class GAN3D(ChoiceOfLoss, TwoAdams, Volumetric, HasDiscriminator):
     name = "gan3d"
     title = "3D-GAN, volumes by three-dimensional convolutions"
     paper = (
@@ -71,19 +70,11 @@ class GAN3D(Volumetric, HasDiscriminator):
         minimum=1,
     )
     lr: float = setting(6e-3, "learning rate of Adam, both networks, at the start", minimum=0)
-    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
-    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     loss: str = setting(
         "cross_entropy",
         "cross_entropy with batch norm, as in the paper, or relativistic with R1 and R2 and without norms",
         choices=("relativistic", "cross_entropy"),
     )
-    gamma: float | None = setting(
-        None, "relativistic: weight of R1 and R2; auto = total variance of the data / 200", minimum=0
-    )
-    penalty_every: int = setting(4, "relativistic: penalise in every n-th step only, n times as strongly", minimum=1)
-
     reach: float = setting(
         3.0, "generate distances from the surface, cut at so many voxels; 0 generates occupancies", minimum=0,
         maximum=MAX_REACH, unit="voxels",
@@ -99,7 +90,7 @@ class GAN3D(Volumetric, HasDiscriminator):
 
     def build(self, spec: DataSpec) -> None:
         check_packs(self.batch_size, self.pack)
-        self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
+        self.strength = self.gamma_for(spec.total_variance)
         classes = self.classes_for(spec, self.conditional)
         norm = self.loss == "cross_entropy"
         start = 0.0 if norm else -1.0  # most voxels are empty
@@ -108,17 +99,6 @@ class GAN3D(Volumetric, HasDiscriminator):
         )
         D = VolumeDiscriminator(spec.shape, self.widths[::-1], norm, outputs=1 + classes, bias=norm, pack=self.pack)
         self.D: nn.Module = projected(D, classes)
-
-    def start_training(self, resumed: bool) -> None:
-        if self.loss == "cross_entropy" and not resumed:  # a run that has them goes on as it began
-            refuse_without_effect(self, "loss=cross_entropy has no penalty", "gamma", "penalty_every")
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        decays = (self.beta1, self.beta2)
-        return {
-            "G": Adam(self.G.parameters(), lr=self.lr, betas=decays, fused=True),
-            "D": Adam(self.D.parameters(), lr=self.lr * self.balance, betas=decays, fused=True),
-        }
 
     def updates(self) -> list[Update]:
         if self.loss == "cross_entropy":

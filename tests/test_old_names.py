@@ -191,6 +191,7 @@ def test_a_first_stage_is_read_too() -> None:
         ({"step": 1, "painter/loss": 2.0}, {"step": 1, "generator/loss": 2.0}),
         ({"generators/game": 1.0, "generators/loss": 2.0}, {"generators/adversarial": 1.0, "generators/loss": 2.0}),
         ({"event": "health", "samples/twins": 0.1}, {"event": "health", "samples/near_duplicates": 0.1}),
+        ({"event": "health", "data/label_agreement": 60.0}, {"event": "health", "data/labels_above_chance": 60.0}),
         ({"event": "said", "message": "floor/x"}, {"event": "said", "message": "floor/x"}),
     ],
 )

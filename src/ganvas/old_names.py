@@ -70,7 +70,7 @@ OLD_MODULES: Mapping[str, Mapping[str, str]] = {
 OLD_HEALTH_KEYS = {
     "floor": "reference", "judge": "logits", "painter": "generator", "pictures": "images", "foretold": "predicted",
     "label_told": "label_leak", "largest_mode": "top_mode_share", "twins": "near_duplicates", "moved": "drift",
-    "returned": "drift_back",
+    "returned": "drift_back", "label_agreement": "labels_above_chance",
 }  # fmt: skip
 """Parts of the keys of the log's health rows, as they stand between the slashes."""
 

@@ -20,7 +20,7 @@ TROUBLES: dict[str, dict[str, Any]] = {
     "one_colour_images": {"data_card": {"counts": COUNTS, "one_colour": {"images": 2750, "such_as": ["a.png"]}}},
     "mixed_ranges": {"data_card": {"counts": COUNTS, "other_range": {"images": 1000, "such_as": []}}},
     "repeated_images": {"data_card": {"counts": COUNTS, "duplicates": {"within_train": 2000}}},
-    "unrelated_labels": {"changes": {"classes": 10.0, "data/label_agreement": 0.4}},
+    "unrelated_labels": {"changes": {"classes": 10.0, "data/labels_above_chance": 0.4}},
     "label_leak": {"changes": {"data/label_leak": 0.99}},
     "too_little_data": {"changes": {"images": 90.0}},
     "divergence": {"changes": {"samples/pixel_gap": lambda t: 2 * (1 - 2 * t) + 0.1 if t < 0.5 else 1.8}},

@@ -34,7 +34,7 @@ WELL: dict[str, Curve] = {
     "reference/high": 1.0,
     "reference/std": 0.6,
     "data/label_leak": 0.4,
-    "data/label_agreement": 60.0,
+    "data/labels_above_chance": 60.0,
     "classes": 10.0,
     "logits/margin": 2.0,
     "logits/apart": 0.9,

@@ -229,11 +229,11 @@ def test_labels_that_say_nothing_of_the_images_are_seen(tmp_path: Path) -> None:
     labels = random.integers(0, 4, 300)
     images = (60 * labels[:, None, None, None] + random.integers(0, 60, (300, 8, 8, 1))).astype(np.uint8)
     related = digits_like(labels, images, tmp_path)
-    assert Reference(related).label_agreement(related) > 10
+    assert Reference(related).labels_above_chance(related) > 10
     shuffled = digits_like(random.permutation(labels), images, tmp_path)
-    assert abs(Reference(shuffled).label_agreement(shuffled)) < 3
+    assert abs(Reference(shuffled).labels_above_chance(shuffled)) < 3
     few = digits_like(labels[:60], images[:60], tmp_path)
-    assert np.isnan(Reference(few).label_agreement(few))
+    assert np.isnan(Reference(few).labels_above_chance(few))
 
 
 def test_no_labels_or_too_few_of_each_say_nothing(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def repeated_images(s: Signals) -> Opinion:
 
 
 def unrelated_labels(s: Signals) -> Opinion:
-    agreement = s.last("data/label_agreement")
+    agreement = s.last("data/labels_above_chance")
     evidence = {"standard errors above chance": agreement}
     return Opinion(min(ramp(agreement, 4, 2), ramp(s.last("classes"), 1, 2)), evidence)
 

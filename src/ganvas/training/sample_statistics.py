@@ -79,9 +79,9 @@ class Reference:
         scores, _ = self.compare(self.held_out)
         self.facts = {f"reference/{key}": value for key, value in scores.items()}
         self.facts["data/label_leak"] = label_leak(data)
-        self.facts["data/label_agreement"] = self.label_agreement(data)
+        self.facts["data/labels_above_chance"] = self.labels_above_chance(data)
 
-    def label_agreement(self, data: Dataset) -> float:
+    def labels_above_chance(self, data: Dataset) -> float:
         """How many standard errors above chance the nearest other image, by features or by pixels, has an image's label: near 0
         where labels say nothing of the images. NaN without labels, or with too few images of a class to tell."""
         if data.labels is None or not data.kind.is_image:

@@ -35,13 +35,12 @@ def clip_pyramid(frames: int, height: int, width: int) -> list[ClipSize]:
 
 
 class MotionContentGenerator(nn.Module):
-    """z (N, D) to clips (N, C, T, H, W): each frame by the same `StridedGenerator` from content and a code of motion (Tulyakov
-    2018, fig. 2).
+    """z (N, D) to clips (N, C, T, H, W): each frame from content and a code of motion (Tulyakov 2018, fig. 2).
 
     z is `content` numbers that all frames share, then `motion`, the first state of a GRU, then `noise` numbers for each of the
-    T frames, the GRU's inputs; what follows, such as a vector of the class (`classes` numbers), is content again. With `moved`
-    the frames are those of `MovedFrames`, with so many channels. With `norm` "batch" the frames' generator has batch norm and
-    ends in tanh.
+    T frames, the GRU's inputs; what follows, such as a vector of the class (`classes` numbers), is content again. The frames
+    are `SeparateFrames`, or with `moved` `MovedFrames` with so many channels. With `norm` "batch" the frames' generator has
+    batch norm and ends in tanh.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class MotionContentGenerator(nn.Module):
         if moved:
             self.frame = MovedFrames(content + classes, motion, shape, widths, moved, pieces, norm)
         else:
-            self.frame = StridedGenerator(content + classes + motion, shape, widths, norm)
+            self.frame = SeparateFrames(content + classes + motion, shape, widths, norm)
         self.last = last_activation(norm)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -67,12 +66,18 @@ class MotionContentGenerator(nn.Module):
             state = self.cell(step, state)
             codes.append(state)
         motion = torch.stack(codes, 1)
-        content = torch.cat([content, more], 1)
-        if isinstance(self.frame, MovedFrames):
-            return self.last(self.frame(content, motion))
-        shared = content[:, None].expand(-1, self.frames, -1)
-        frames = self.last(self.frame(torch.cat([shared.to(motion.dtype), motion], 2).flatten(0, 1)))
-        return frames.unflatten(0, (-1, self.frames)).transpose(1, 2)
+        return self.last(self.frame(torch.cat([content, more], 1), motion))
+
+
+class SeparateFrames(StridedGenerator):
+    """Content (N, D) and codes of motion (N, T, M) to frames (N, C, T, H, W): each made of the content and its own code, by a
+    `StridedGenerator` of D + M numbers."""
+
+    def forward(self, content: Tensor, motion: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        frames = motion.shape[1]
+        shared = content[:, None].expand(-1, frames, -1).to(motion.dtype)
+        made = super().forward(torch.cat([shared, motion], 2).flatten(0, 1))
+        return made.unflatten(0, (-1, frames)).transpose(1, 2)
 
 
 class MovedFrames(nn.Module):

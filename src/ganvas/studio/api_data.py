@@ -133,7 +133,7 @@ async def look(request: Request, values: JsonObject) -> Response:
         place = studio.place.store.data_folder / number
     else:
         place = _new_look(studio.config.folder / "looks")
-    path = jobs.source_of(studio.place, source)
+    path = jobs.data_of(studio.place, source).source
     grid = place / "grid.png"
     words = ["data", path, "--json"]
     for name, value in values.get("settings", {}).items():

@@ -151,33 +151,37 @@ class Place:
         return cls(Runs(folder.parent), Store(folder), folders)
 
 
-def source_of(place: Place, name: str) -> str:
-    """What `--data` takes of the id of a data set; DataError or UsageError where there is none."""
-    if name.startswith(SET_PREFIX):
-        known = name.removeprefix(SET_PREFIX)
+@dataclasses.dataclass(frozen=True)
+class ChosenData:
+    """A data set that a request names by its id."""
+
+    name: str
+    """What the page calls it."""
+    source: str
+    """What `--data` takes."""
+
+
+def data_of(place: Place, identifier: str) -> ChosenData:
+    """The data set of this id; DataError or UsageError where there is none."""
+    if identifier.startswith(SET_PREFIX):
+        known = identifier.removeprefix(SET_PREFIX)
         if known not in BUILTIN_SETS:
             raise UsageError(
                 f"there is no set {known}{nearest(known, BUILTIN_SETS)} (there are: {', '.join(BUILTIN_SETS)})"
             )
-        return known
-    if name.startswith(UPLOAD_PREFIX):
-        number = name.removeprefix(UPLOAD_PREFIX)
-        if place.store.data(number)["state"] == "filling":
+        return ChosenData(known, known)
+    if identifier.startswith(UPLOAD_PREFIX):
+        number = identifier.removeprefix(UPLOAD_PREFIX)
+        uploaded = place.store.data(number)
+        if uploaded["state"] == "filling":
             raise DataError("this data set is still being filled: wait for its files")
-        return str(place.store.source(number))
-    found = place.folders.get(name.removeprefix(FOLDER_PREFIX))
-    if not name.startswith(FOLDER_PREFIX) or found is None:
-        raise UsageError(f"{name} names no data: choose a set, drop files, or start with ganvas studio --data FOLDER")
-    return str(found)
-
-
-def name_of(place: Place, name: str) -> str:
-    """What the page calls a data set, by its id."""
-    if name.startswith(UPLOAD_PREFIX):
-        return str(place.store.data(name.removeprefix(UPLOAD_PREFIX))["name"])
-    if name.startswith(FOLDER_PREFIX):
-        return place.folders[name.removeprefix(FOLDER_PREFIX)].name
-    return name.removeprefix(SET_PREFIX)
+        return ChosenData(str(uploaded["name"]), str(place.store.source(number)))
+    found = place.folders.get(identifier.removeprefix(FOLDER_PREFIX))
+    if not identifier.startswith(FOLDER_PREFIX) or found is None:
+        raise UsageError(
+            f"{identifier} names no data: choose a set, drop files, or start with ganvas studio --data FOLDER"
+        )
+    return ChosenData(found.name, str(found))
 
 
 def config_of(place: Place, request: JsonObject) -> TrainConfig:
@@ -203,10 +207,10 @@ def config_of(place: Place, request: JsonObject) -> TrainConfig:
             raise UsageError(f"{method} has no setting {name}{nearest(name, known)}")
     data_settings = dict(request.get("data_settings", {}))
     if data_settings.get("partner"):
-        data_settings["partner"] = source_of(place, str(data_settings["partner"]))
+        data_settings["partner"] = data_of(place, str(data_settings["partner"])).source
     codes = request.get("codes")
     return TrainConfig(
-        method, source_of(place, request["data"]), settings=settings, data_settings=data_settings,
+        method, data_of(place, request["data"]).source, settings=settings, data_settings=data_settings,
         codes=None if codes is None else place.runs.find(codes), **options,
     )  # fmt: skip
 
@@ -217,8 +221,7 @@ def check(place: Place, kind: str, request: JsonObject) -> tuple[str, str]:
         raise UsageError(f"there is no job {kind}{nearest(kind, JOB_SCHEMAS)} (there are: {', '.join(JOB_SCHEMAS)})")
     schema.check(JOB_SCHEMAS[kind], request)
     if kind == "augmentation":
-        source_of(place, request["source"])
-        return JOB_TITLES[kind].format(name=name_of(place, request["source"])), ""
+        return JOB_TITLES[kind].format(name=data_of(place, request["source"]).name), ""
     if kind == "train":
         config_of(place, request)
     else:
@@ -304,7 +307,7 @@ def _augment(place: Place, request: JsonObject, results: Path) -> list[str]:
 
 
 def _augmentation(place: Place, request: JsonObject, results: Path) -> list[str]:
-    words = ["augment", source_of(place, request["source"]), "--evaluate", "--out", str(results)]
+    words = ["augment", data_of(place, request["source"]).source, "--evaluate", "--out", str(results)]
     words += ["--sizes", request.get("sizes", "10"), "--seeds", str(request.get("seeds", 5))]
     for name, option in (("steps", "--steps"), ("per_class", "--per-class"), ("rare", "--rare")):
         if name in request:

@@ -1,22 +1,30 @@
 """Gathers the photos that ordinary packages carry into a folder that `ganvas train --data` takes, for benchmarks/restoration.py.
 
     pip install scikit-image scikit-learn foolbox           (never imported; only their files are copied)
-    apt-get download opencv-doc && dpkg-deb -x opencv-doc_*.deb opencv-doc
-    python benchmarks/photos.py photos --look opencv-doc
+    apt-get download opencv-doc lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 mate-backgrounds gcompris-qt-data
+    for package in *.deb; do dpkg-deb -x $package debian/${package%%_*}; done
+    python benchmarks/photos.py photos --look debian
 
-photos/train and photos/test share no photo and no scene. What is not found is named, and left out. The licences are those of the
-packages; the photos are for measuring and never part of this project.
+photos/train and photos/test share no photo and no scene; photos/paintings has nine by van Gogh, without their outermost pixels,
+which are the scan's. What is not found is named, and left out. Photos of the last four packages are reduced until their longer
+side has at most 1,000 pixels, which leaves little of their compression; those of gcompris are read from Qt's resource files. The
+licences are those of the packages; the photos are for measuring and never part of this project.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import os
 import shutil
+import struct
 import sys
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from PIL import Image, ImageOps
 
 # Where a photo lies within its package.
 TEST = [
@@ -41,27 +49,125 @@ TRAIN = [
     "skimage/data/hubble_deep_field",
     *(f"foolbox/data/imagenet_{number:02d}_" for number in range(20)),
 ]
+LOMIRI = [
+    "Bridge_by", "greentock_by", "picosdeeuropa_by", "seeding_by", "umang_by", "friends_by", "free_by", "life_by", "Dragonfly_by",
+    "Picture_1A_by", "sunset_by", "Kleiber_by", "Painting-Colors_by", "Fossa_by",
+]  # fmt: skip
+MATE = ["Dune", "Wood", "Aqua", "TwoWings", "GreenMeadow", "FreshFlower", "LadyBird", "YellowFlower"]
+WALLPAPERS = [f"share/backgrounds/{name}" for name in LOMIRI] + [
+    f"share/backgrounds/mate/nature/{name}" for name in MATE
+]
+# Archives of gcompris whose images are photos, and those in "details" that are paintings.
+GCOMPRIS = [
+    "explore_world_animals",
+    "explore_monuments",
+    "explore_farm_animals",
+    "explore_world_music",
+    "erase",
+    "details",
+]
+VAN_GOGH = (
+    "Eglise_dAuvers-sur-Oise", "Gogh4", "PortraitOfPereTanguy", "Van_Gogh_The_Night_Cafe", "VincentVanGogh0012",
+    "VincentVanGogh0013", "VincentVanGogh0019", "VincentVanGoghBridge",
+)  # fmt: skip
+STARRY_NIGHT = "opencv-doc/examples/data/starry_night"
 PACKAGES = ("skimage", "sklearn", "foolbox")
+EDGE = 12  # pixels left out at each side of a painting
+SIDE = 1000  # pixels, the longer side of a photo that is reduced
+LEAST_BYTES, LEAST_SIDE = 15_000, 300  # of a photo in an archive; smaller images are drawings and buttons
 
 
 def gather(out: Path, look: Iterable[Path] = ()) -> dict[str, list[str]]:
-    """Copies the photos into out/train and out/test; returns the names by split, and under "missing" what was not found."""
+    """Writes the photos into out/train and out/test, the paintings into out/paintings; returns the names by folder, and under
+    "missing" what was not found."""
     roots = [Path("/usr/share/doc"), *(found.parent for found in map(folder_of, PACKAGES) if found)]
     for extra in look:
-        roots += [Path(folder) for folder, _, _ in os.walk(extra) if Path(folder).name in ("doc", "site-packages")]
+        roots += [
+            Path(folder) for folder, _, _ in os.walk(extra) if Path(folder).name in ("doc", "site-packages", "usr")
+        ]
         roots.append(extra)
-    names: dict[str, list[str]] = {"train": [], "test": [], "missing": []}
-    for split, tails in (("train", TRAIN), ("test", TEST)):
+    names: dict[str, list[str]] = {"train": [], "test": [], "paintings": [], "missing": []}
+    for split in ("train", "test", "paintings"):
+        (out / split).mkdir(parents=True, exist_ok=True)
+    for split, tails in (("train", TRAIN + WALLPAPERS), ("test", TEST), ("paintings", [STARRY_NIGHT])):
         for tail in tails:
-            found = next((path for root in roots for path in sorted(root.glob(tail + "*")) if path.is_file()), None)
+            found = first_file(roots, tail + "*")
             if found is None:
                 names["missing"].append(tail)
                 continue
-            (out / split).mkdir(parents=True, exist_ok=True)
-            name = "-".join(tail.split("/")[-2:]).rstrip("_").split(".")[0] + found.suffix
-            shutil.copyfile(found, out / split / name)
+            name = "-".join(tail.split("/")[-2:]).rstrip("_").split(".")[0]
+            if tail in TRAIN + TEST:
+                name += found.suffix
+                shutil.copyfile(found, out / split / name)
+            else:
+                name += ".png"
+                written(Image.open(found), out / split / name)
+            names[split].append(name)
+    for archive in GCOMPRIS:
+        found = first_file(roots, f"share/gcompris-qt/rcc/{archive}.rcc")
+        if found is None:
+            names["missing"].append(f"gcompris-qt/rcc/{archive}.rcc")
+            continue
+        for stem, image in photos_in(found):
+            painted = stem.startswith(VAN_GOGH)
+            split, name = "paintings" if painted else "train", f"{archive}-{stem}.png"
+            written(image, out / split / name)
             names[split].append(name)
     return names
+
+
+def first_file(roots: Iterable[Path], pattern: str) -> Path | None:
+    return next((path for root in roots for path in sorted(root.glob(pattern)) if path.is_file()), None)
+
+
+def written(image: Image.Image, place: Path) -> None:
+    """RGB, reduced by means of squares of pixels until the longer side has at most `SIDE`; a painting without its edge."""
+    image = image.convert("RGB")
+    if place.parent.name == "paintings":
+        image = ImageOps.crop(image, EDGE)
+    image.reduce(-(-max(image.size) // SIDE)).save(place)
+
+
+# --- resource files of Qt --------------------------------------------------------------------------------------------------
+
+
+def photos_in(path: Path) -> Iterator[tuple[str, Image.Image]]:
+    """The stems and images of a resource file that are large enough for photos."""
+    for name, content in resources(path.read_bytes()):
+        if name.endswith((".jpg", ".webp")) and len(content) > LEAST_BYTES:
+            image = Image.open(io.BytesIO(content))
+            if min(image.size) >= LEAST_SIDE:
+                yield Path(name).stem, image
+
+
+def resources(file: bytes) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of a binary resource file as Qt's rcc writes it (big endian).
+
+    A header; a tree of records of 14 bytes (22 since version 2), each with the place of its name, its flags, and either its
+    number of children and the first of them or the place of its content; contents after their length; names after their length
+    and hash.
+    """
+    kind, version, tree, contents, names = struct.unpack_from(">4s4I", file)
+    if kind != b"qres":
+        raise ValueError("not a resource file of Qt")
+    size = 14 if version == 1 else 22
+
+    def named(record: int, folder: str) -> Iterator[tuple[str, bytes]]:
+        at = tree + record * size
+        place, flags = struct.unpack_from(">IH", file, at)
+        length = struct.unpack_from(">H", file, names + place)[0] if record else 0
+        name = folder + file[names + place + 6 : names + place + 6 + 2 * length].decode("utf-16-be")
+        if flags & 2:
+            children, first = struct.unpack_from(">II", file, at + 6)
+            for child in range(first, first + children):
+                yield from named(child, f"{name}/")
+            return
+        (start,) = struct.unpack_from(">I", file, at + 10)
+        (count,) = struct.unpack_from(">I", file, contents + start)
+        content = file[contents + start + 4 : contents + start + 4 + count]
+        yield name, zlib.decompress(content[4:]) if flags & 1 else content
+
+    yield from named(0, "")
 
 
 def folder_of(package: str) -> Path | None:
@@ -78,7 +184,10 @@ def main() -> None:
     names = gather(asked.out, asked.look)
     for tail in names["missing"]:
         print(f"not found: {tail}", file=sys.stderr)
-    print(f"{len(names['train'])} photos to train on, {len(names['test'])} held out, in {asked.out}")
+    counts = {split: len(found) for split, found in names.items()}
+    print(
+        f"{counts['train']} photos to train on, {counts['test']} held out, {counts['paintings']} paintings, in {asked.out}"
+    )
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
     pip install scikit-image scikit-learn foolbox           (never imported; only their files are copied)
     apt-get download opencv-doc lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 mate-backgrounds gcompris-qt-data
     for package in *.deb; do dpkg-deb -x $package debian/${package%%_*}; done
-    python benchmarks/photos.py photos --look debian
+    python benchmarks/photos.py photos --look debian [--paintings DIR]
 
-photos/train and photos/test share no photo and no scene; photos/paintings has nine by van Gogh, without their outermost pixels,
-which are the scan's. What is not found is named, and left out. Photos of the last four packages are reduced until their longer
-side has at most 1,000 pixels, which leaves little of their compression; those of gcompris are read from Qt's resource files. The
+photos/train and photos/test share no photo and no scene; --paintings has nine by van Gogh, without their outermost pixels, which
+are the scan's. What is not found is named, and left out. Photos of the last four packages are reduced until their longer side
+has at most 1,000 pixels, which leaves little of their compression; those of gcompris are read from Qt's resource files. The
 licences are those of the packages; the photos are for measuring and never part of this project.
 """
 
@@ -77,31 +77,33 @@ SIDE = 1000  # pixels, the longer side of a photo that is reduced
 LEAST_BYTES, LEAST_SIDE = 15_000, 300  # of a photo in an archive; smaller images are drawings and buttons
 
 
-def gather(out: Path, look: Iterable[Path] = ()) -> dict[str, list[str]]:
-    """Writes the photos into out/train and out/test, the paintings into out/paintings; returns the names by folder, and under
-    "missing" what was not found."""
+def gather(out: Path, look: Iterable[Path] = (), paintings: Path | None = None) -> dict[str, list[str]]:
+    """Writes photos into out/train and out/test, and paintings; returns names by folder, under "missing" what was not found."""
     roots = [Path("/usr/share/doc"), *(found.parent for found in map(folder_of, PACKAGES) if found)]
     for extra in look:
         roots += [
             Path(folder) for folder, _, _ in os.walk(extra) if Path(folder).name in ("doc", "site-packages", "usr")
         ]
         roots.append(extra)
-    names: dict[str, list[str]] = {"train": [], "test": [], "paintings": [], "missing": []}
-    for split in ("train", "test", "paintings"):
-        (out / split).mkdir(parents=True, exist_ok=True)
-    for split, tails in (("train", TRAIN + WALLPAPERS), ("test", TEST), ("paintings", [STARRY_NIGHT])):
-        for tail in tails:
+    folders = {"train": out / "train", "test": out / "test", "paintings": paintings}
+    names: dict[str, list[str]] = {name: [] for name in (*folders, "missing")}
+    for folder in folders.values():
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    for split, tails in (("train", TRAIN), ("test", TEST), ("train", WALLPAPERS), ("paintings", [STARRY_NIGHT])):
+        folder = folders[split]
+        for tail in tails if folder else ():
             found = first_file(roots, tail + "*")
             if found is None:
                 names["missing"].append(tail)
                 continue
             name = "-".join(tail.split("/")[-2:]).rstrip("_").split(".")[0]
-            if tail in TRAIN + TEST:
+            if tails in (TRAIN, TEST):
                 name += found.suffix
-                shutil.copyfile(found, out / split / name)
+                shutil.copyfile(found, folder / name)
             else:
                 name += ".png"
-                written(Image.open(found), out / split / name)
+                written(Image.open(found), folder / name, EDGE if split == "paintings" else 0)
             names[split].append(name)
     for archive in GCOMPRIS:
         found = first_file(roots, f"share/gcompris-qt/rcc/{archive}.rcc")
@@ -110,9 +112,12 @@ def gather(out: Path, look: Iterable[Path] = ()) -> dict[str, list[str]]:
             continue
         for stem, image in photos_in(found):
             painted = stem.startswith(VAN_GOGH)
-            split, name = "paintings" if painted else "train", f"{archive}-{stem}.png"
-            written(image, out / split / name)
-            names[split].append(name)
+            split = "paintings" if painted else "train"
+            folder = folders[split]
+            if folder is not None:
+                name = f"{archive}-{stem}.png"
+                written(image, folder / name, EDGE if painted else 0)
+                names[split].append(name)
     return names
 
 
@@ -120,11 +125,9 @@ def first_file(roots: Iterable[Path], pattern: str) -> Path | None:
     return next((path for root in roots for path in sorted(root.glob(pattern)) if path.is_file()), None)
 
 
-def written(image: Image.Image, place: Path) -> None:
-    """RGB, reduced by means of squares of pixels until the longer side has at most `SIDE`; a painting without its edge."""
-    image = image.convert("RGB")
-    if place.parent.name == "paintings":
-        image = ImageOps.crop(image, EDGE)
+def written(image: Image.Image, place: Path, edge: int = 0) -> None:
+    """RGB, `edge` pixels cropped at each side, reduced by means of squares of pixels until the longer side has at most `SIDE`."""
+    image = ImageOps.crop(image.convert("RGB"), edge)
     image.reduce(-(-max(image.size) // SIDE)).save(place)
 
 
@@ -180,8 +183,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--look", type=Path, action="append", default=[], help="another folder with unpacked packages")
+    parser.add_argument("--paintings", type=Path, metavar="DIR", help="where to write paintings too")
     asked = parser.parse_args()
-    names = gather(asked.out, asked.look)
+    names = gather(asked.out, asked.look, asked.paintings)
     for tail in names["missing"]:
         print(f"not found: {tail}", file=sys.stderr)
     counts = {split: len(found) for split, found in names.items()}

@@ -242,7 +242,14 @@ TASKS = {"larger": (upscaling, UPSCALERS), "noise": (denoising, ("denoise",)), "
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = make_parser(__doc__, minutes=5, seeds=(0,), out="runs-restoration", threads=1)
+    parser = make_parser(
+        __doc__,
+        minutes=5,
+        seeds=(0,),
+        out="runs-restoration",
+        threads=1,
+        settings="NAME=VALUE beside the preset, of each method",
+    )
     parser.add_argument("photos", type=Path)
     parser.add_argument("--only", nargs="+", choices=list(PATCH), default=list(PATCH))
     parser.add_argument("--scale", type=int, default=2, choices=(2, 3, 4))
@@ -270,6 +277,7 @@ def run_of(name: str, seed: int, options: argparse.Namespace) -> Run:
     settings: dict[str, Any] = {"scale": options.scale} if upscales else {}
     if name == "srgan":
         settings["perceptual"] = options.perceptual
+    settings |= options.settings
     return train(name, options.photos, folder, options.minutes, seed, settings)
 
 

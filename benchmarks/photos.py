@@ -103,7 +103,8 @@ def gather(out: Path, look: Iterable[Path] = (), paintings: Path | None = None) 
                 shutil.copyfile(found, folder / name)
             else:
                 name += ".png"
-                written(Image.open(found), folder / name, EDGE if split == "paintings" else 0)
+                with Image.open(found) as image:
+                    written(image, folder / name, EDGE if split == "paintings" else 0)
             names[split].append(name)
     for archive in GCOMPRIS:
         found = first_file(roots, f"share/gcompris-qt/rcc/{archive}.rcc")

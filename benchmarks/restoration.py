@@ -1,13 +1,14 @@
 """Restorations on held-out photos against what needs no training: dB, SSIM and distances by features.
 
-    python benchmarks/photos.py photos --look opencv-doc
-    python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--scale 4] [--out runs] [--seeds 0] [--json]
+    python benchmarks/photos.py photos --look debian
+    python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--scale 4] [--set width=48] [--out runs]
+        [--seeds 0] [--json]
 
 Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
 thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It continues
-where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image, told the noise's sigma; for holes the mean of
-their rim, the smooth filling that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea. Those whose package is
-missing are left out, and said.
+where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image and BM3D (colour), told the noise's sigma; for
+holes the mean of their rim, the smooth filling that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea. Those
+whose package is missing are left out, and said.
 
 srgan learns by the features of --perceptual. Images are judged by those of MobileNetV2 and VGG-16-BN, of which it must not
 have seen any: hence EfficientNet-Lite0. All want their weights (see ganvas.networks.features.weights).
@@ -59,6 +60,11 @@ def train(method: str, photos: Path, out: Path, minutes: float, seed: int, setti
 def as_levels(pixels: Tensor | np.ndarray) -> np.ndarray:
     """(C, H, W) in [-1, 1] as bytes."""
     return np.rint((np.asarray(pixels).transpose(1, 2, 0) + 1) * 127.5).clip(0, 255).astype(np.uint8)
+
+
+def as_bytes(image: np.ndarray) -> np.ndarray:
+    """An image in [0, 1] as bytes."""
+    return np.rint(image * 255).clip(0, 255).astype(np.uint8)
 
 
 def through(
@@ -149,9 +155,13 @@ def denoising(runs: dict[str, Run], photos: list[Tensor], distances: Distances, 
             found = getattr(importlib.import_module("skimage.restoration"), function)(
                 x, sigma=SIGMA / 255, channel_axis=-1, **more
             )
-            return np.rint(found * 255).clip(0, 255).astype(np.uint8)
+            return as_bytes(found)
 
         return answer
+
+    def block_matched(whole: Tensor, number: int) -> np.ndarray:
+        x = (noisy(whole, number).numpy().transpose(1, 2, 0) + 1) / 2
+        return as_bytes(importlib.import_module("bm3d").bm3d_rgb(x, SIGMA / 255))
 
     found = {"noisy": mean_figures(lambda x, number: as_levels(noisy(x, number)), photos, distances)}
     if has("skimage"):
@@ -159,6 +169,8 @@ def denoising(runs: dict[str, Run], photos: list[Tensor], distances: Distances, 
         found["non-local means"] = mean_figures(non_local, photos, distances)
         wavelets = told("denoise_wavelet", method="BayesShrink", mode="soft", convert2ycbcr=True, rescale_sigma=True)
         found["wavelets, BayesShrink"] = mean_figures(wavelets, photos, distances)
+    if has("bm3d"):
+        found["BM3D"] = mean_figures(block_matched, photos, distances)
     if "denoise" in runs:
         found["denoise"] = mean_figures(lambda x, number: through(runs["denoise"], noisy(x, number)), photos, distances)
     return found
@@ -221,7 +233,7 @@ def smooth(photo: Tensor, mask: np.ndarray) -> np.ndarray:
 def biharmonic(photo: Tensor, mask: np.ndarray) -> np.ndarray:
     inpaint = importlib.import_module("skimage.restoration").inpaint_biharmonic
     found = inpaint(as_levels(photo) / 255, mask, channel_axis=-1, split_into_regions=True)
-    return np.rint(found * 255).clip(0, 255).astype(np.uint8)
+    return as_bytes(found)
 
 
 def telea(photo: Tensor, mask: np.ndarray) -> np.ndarray:

@@ -51,7 +51,9 @@ class FlowMatching(ClassConditional, Samples):
     blocks: int = setting(1, "residual blocks at each size", minimum=0)
     times: str = setting("uniform", "distribution of t in training", choices=("uniform", "logit_normal"))
     solver: str = setting(
-        "midpoint", "of dx = v dt; heun and midpoint take two evaluations per step", choices=("euler", "midpoint", "heun")
+        "midpoint",
+        "of dx = v dt; heun and midpoint take two evaluations per step",
+        choices=("euler", "midpoint", "heun"),
     )
     sampling_steps: int = setting(8, "steps of the solver", minimum=1)
     conditional: bool = setting(False, "condition the network on the class of each image; the data need labels")

@@ -254,6 +254,50 @@ def test_budget_ends_at_the_first_limit() -> None:
     assert Budget(steps=10).progress(11, 0, 0.0) == 1.0
 
 
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def in_minutes(minutes: float) -> tuple[Trainer, Clock]:
+    trainer, clock = trainer_for(small("dcgan")), Clock()
+    trainer.budget = Budget(minutes=minutes)
+    trainer.use_clock(clock)
+    return trainer, clock
+
+
+def test_progress_of_minutes_never_falls() -> None:
+    """Of 40 s for training 20 are used; then a fast measurement leaves 50 s, of which 20 would be less."""
+    trainer, clock = in_minutes(1.0)
+    seen: list[float] = []
+    for now, allowed in ((0.0, 40.0), (20.0, 50.0), (24.0, 50.0), (26.0, 50.0), (27.0, 45.0)):
+        clock.now = now
+        trainer.tick()
+        seen.append(trainer.progress)
+        trainer.allow(allowed, 0.0)
+        seen.append(trainer.progress)
+    assert seen == [0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 0.52, 0.52, 0.54, 0.6]
+
+
+def test_a_resumed_training_of_minutes_starts_at_its_progress() -> None:
+    """Before the first measurement it knows nothing of what they leave; of more minutes it has used less."""
+    trainer, clock = in_minutes(1.0)
+    trainer.allow(40.0, 0.0)
+    clock.now = 20.0
+    trainer.tick()
+    trainer.allow(50.0, 0.0)
+    state = trainer.state()
+    for minutes, progress in ((1.0, 0.5), (2.0, 20 / 120)):
+        resumed, _ = in_minutes(minutes)
+        resumed.restore(state)
+        assert resumed.progress == progress
+
+
 @pytest.mark.parametrize("name", ["dcgan", "wgan", "r3gan"])
 def test_a_state_restored_is_bit_equal_from_there_on(name: str) -> None:
     """In one process, so that layouts in memory are the restored ones: channels_last weights, row by row checkpoints."""

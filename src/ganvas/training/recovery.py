@@ -93,7 +93,7 @@ def _check_numbers(state: Mapping[str, Any]) -> None:
     """ValueError where a count of a checkpoint is none: the loop would stumble over it later."""
     counters, feed = state["counters"], state["feed"]
     counts = [counters["steps"], counters["rollbacks"], feed["position"], feed["salt"]]
-    times = [counters["seconds"], counters.get("other_seconds", 0.0)]
+    times = [counters["seconds"], counters.get("other_seconds", 0.0), counters.get("used", 0.0)]
     if not all(type(count) is int and 0 <= count < 2**62 for count in counts):
         raise ValueError(f"steps, roll-backs or its place in the data are no counts ({counts})")
     if not all(isinstance(time, int | float) and 0 <= time < math.inf for time in times):

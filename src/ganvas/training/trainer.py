@@ -78,6 +78,10 @@ class Counters(TypedDict):
     """Of all but training: preparing, measuring, saving."""
     rollbacks: int
     begun: NotRequired[bool]
+    minutes: NotRequired[float]
+    """Of the budget, and ..."""
+    used: NotRequired[float]
+    """... the share of them that was used; neither without minutes."""
 
 
 class FeedState(TypedDict):
@@ -122,6 +126,7 @@ class Trainer:
         self.seconds = 0.0
         self.other_seconds = 0.0
         self.allowance: float | None = None
+        self._used = 0.0  # share of the minutes at the last `allow`
         self.rollbacks = 0
         self.begun = False  # whether what the first batch decides (Update.start) is decided
         self.best: JsonObject = {}
@@ -281,10 +286,13 @@ class Trainer:
     @property
     def progress(self) -> float:
         """Share of the budget used, in [0, 1]."""
-        return self.budget.progress(self.steps, self.images_seen, self.seconds, self.allowance)
+        return max(self._used, self.budget.progress(self.steps, self.images_seen, self.seconds, self.allowance))
 
     def allow(self, seconds: float | None, other_seconds: float) -> None:
-        """A budget in minutes leaves so many seconds for training (None: all); `other_seconds` went into all else so far."""
+        """A budget in minutes leaves so many seconds for training (None: all); `other_seconds` went into all else so far. Where
+        that is more than was expected, progress stands still until it is used: a learning rate that fell does not rise again."""
+        minutes = Budget(minutes=self.budget.minutes)
+        self._used = max(self._used, minutes.progress(0, 0, self.seconds, self.allowance))
         self.allowance, self.other_seconds = seconds, other_seconds
 
     def tick(self) -> None:
@@ -352,15 +360,21 @@ class Trainer:
             "torch": torch.get_rng_state(),
             "cuda": random_state(self.engine.device),
             "feed": {"position": self.feed.position, "salt": self.feed.salt},
-            "counters": {
-                "steps": self.steps,
-                "seconds": self.seconds,
-                "other_seconds": self.other_seconds,
-                "rollbacks": self.rollbacks,
-                "begun": self.begun,
-            },
+            "counters": self._counters(),
             "best": self.best,
         }
+
+    def _counters(self) -> Counters:
+        counters: Counters = {
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "other_seconds": self.other_seconds,
+            "rollbacks": self.rollbacks,
+            "begun": self.begun,
+        }
+        if self.budget.minutes is not None:
+            counters["minutes"], counters["used"] = self.budget.minutes, self._used
+        return counters
 
     def restore(self, state: TrainerState) -> None:
         """Goes back (or on) to a state of the same method and data."""
@@ -376,9 +390,12 @@ class Trainer:
         self.feed.position = state["feed"]["position"]
         self.feed.reshuffle(state["feed"]["salt"])
         self.reports, self._broken = {}, {}
-        self.steps, self.seconds = state["counters"]["steps"], state["counters"]["seconds"]
-        self.other_seconds = state["counters"].get("other_seconds", 0.0)
-        self.rollbacks, self.best = state["counters"]["rollbacks"], state["best"]
+        counters = state["counters"]
+        self.steps, self.seconds = counters["steps"], counters["seconds"]
+        self.other_seconds = counters.get("other_seconds", 0.0)
+        # Of more minutes, or fewer, another share was used.
+        self._used = counters.get("used", 0.0) if counters.get("minutes") == self.budget.minutes else 0.0
+        self.rollbacks, self.best = counters["rollbacks"], state["best"]
         self.begun = has_begun(state)
         self._agreed, self._next_agreement = (self.steps, self.seconds), self.steps
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganvas.cli.options import BestOption, DeviceOption, JsonOption
+from ganvas.cli.options import BestOption, DataSetOption, DeviceOption, JsonOption
 from ganvas.defaults import MEASURED_SEED
 from ganvas.files import JsonObject
 
@@ -28,10 +28,7 @@ def audit(
     data: Annotated[
         str | None, typer.Option(help="The training images. A run brings its own; samples without a run need them.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of --data, such as size=64. May be repeated."),
-    ] = None,
+    assignments: DataSetOption = None,
     count: Annotated[int, typer.Option(help="How many samples of the run.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the first of them.")] = MEASURED_SEED,
     tries: Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganvas.cli import completion
-from ganvas.cli.options import BestOption, DeviceOption, JsonOption
+from ganvas.cli.options import BestOption, DeviceOption, JsonOption, set_option
 from ganvas.defaults import MEASURED_SEED
 from ganvas.errors import UsageError
 
@@ -70,11 +70,7 @@ def augment(
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of each training of that method.")] = STEPS,
     assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", autocompletion=completion.settings,
-            help="A setting of the method of --with, or of the data as data.KEY=VALUE. May be repeated.",
-        ),
+        list[str] | None, set_option("A setting of the method of --with, or of the data as data.KEY=VALUE.")
     ] = None,
     best: BestOption = False,
     device: DeviceOption = "auto",

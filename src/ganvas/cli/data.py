@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganvas.cli import completion
-from ganvas.cli.options import JsonOption
+from ganvas.cli.options import JsonOption, set_option
 from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
@@ -28,15 +27,7 @@ def data(
         str | None,
         typer.Option(help="Height and width, as --set data.size: 64, or 48x64 (H x W)."),
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            autocompletion=completion.settings,
-            help="A data setting, such as fit=pad or data.fit=pad. May be repeated.",
-        ),
-    ] = None,
+    assignments: Annotated[list[str] | None, set_option("A data setting, such as fit=pad or data.fit=pad.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE.png", help="Where the grid goes. Default: grid-NAME.png here."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganvas.cli import completion
-from ganvas.cli.options import BestOption, DeviceOption, JsonOption
+from ganvas.cli.options import BestOption, DataSetOption, DeviceOption, JsonOption
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SAMPLES, MEASURED_SEED
 from ganvas.files import JsonObject
 
@@ -31,15 +31,7 @@ def evaluate(
         str | None,
         typer.Option(help="What to measure against. A run brings its own; images need it."),
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            autocompletion=completion.settings,
-            help="A setting of --data, such as size=64. May be repeated.",
-        ),
-    ] = None,
+    assignments: DataSetOption = None,
     samples: Annotated[
         int | None,
         typer.Option(help=f"How many images. Default: {MEASURED_SAMPLES} of a run, all of a folder or file."),

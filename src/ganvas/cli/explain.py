@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganvas.cli.options import BestOption, DeviceOption, JsonOption, RawOption, RunArgument
+from ganvas.cli.options import BestOption, DataSetOption, DeviceOption, JsonOption, RawOption, RunArgument
 
 if TYPE_CHECKING:
     from ganvas.tasks.explain import Explanation
@@ -24,10 +24,7 @@ def explain(
     data: Annotated[
         str | None, typer.Option(help="The training images, where they have moved. Default: the run's own.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of --data, such as size=64. May be repeated."),
-    ] = None,
+    assignments: DataSetOption = None,
     space: Annotated[
         str, typer.Option(help="The latent space: z, w or w+. Default: the first that the method has.")
     ] = "auto",

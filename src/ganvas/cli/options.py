@@ -38,6 +38,16 @@ PngOut = Annotated[Path, typer.Option(metavar="FILE.png", help="Where the image 
 PngFolder = Annotated[Path, typer.Option(metavar="DIR", help="A folder for the results, NAME.png each.")]
 
 
+def set_option(help: str) -> Any:
+    """--set KEY=VALUE, which may be repeated: for a parameter of type list[str] | None."""
+    return typer.Option(
+        "--set", metavar="KEY=VALUE", autocompletion=completion.settings, help=f"{help} May be repeated."
+    )
+
+
+DataSetOption = Annotated[list[str] | None, set_option("A setting of --data, such as size=64.")]
+
+
 def with_settings_of(owner: type, *, arguments: tuple[str, ...]) -> Callable[[Command], Command]:
     """Decorates a command that takes `**options`: it gets one option for each setting of `owner`, before its own options.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganvas.cli import completion, exported
-from ganvas.cli.options import BestOption, DeviceOption, RawOption
+from ganvas.cli.options import BestOption, DeviceOption, RawOption, set_option
 from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
@@ -93,12 +93,8 @@ def sample(
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            autocompletion=completion.settings,
-            help="A setting that only sampling reads, such as temperature=0.8 or guidance=2. May be repeated; "
-            "`ganvas methods NAME` shows them.",
+        set_option(
+            "A setting that only sampling reads, such as temperature=0.8 or guidance=2; `ganvas methods NAME` shows them."
         ),
     ] = None,
     raw: RawOption = False,

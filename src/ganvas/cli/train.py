@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganvas.cli import completion
-from ganvas.cli.options import ProgressJsonOption, with_settings_of
+from ganvas.cli.options import ProgressJsonOption, set_option, with_settings_of
 from ganvas.errors import UsageError
 from ganvas.training.config import TrainConfig
 
@@ -29,13 +28,7 @@ if TYPE_CHECKING:
 def train(
     *,
     assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            autocompletion=completion.settings,
-            help="A setting of the method, or of the data as data.KEY=VALUE. May be repeated.",
-        ),
+        list[str] | None, set_option("A setting of the method, or of the data as data.KEY=VALUE.")
     ] = None,
     config_file: Annotated[
         Path | None,

@@ -249,13 +249,9 @@ def _listed_folder(path: Path, settings: DataSettings) -> Found:
     if texts:
         return texts
     files = scan_folder(path)
-    if files.outnumbered_by(sound.suffixes()):
-        return audio.list_clips(scan_folder(path, sound.suffixes()), _name(path))
-    moving = _listed_videos(path, files, settings, scan_videos)
-    if moving is not None:
-        return moving
-    if files.outnumbered_by(VOLUMES):
-        return volume.list_volumes(scan_folder(path, VOLUMES), _name(path))
+    others = _listed_others(path, files, settings, scan_folder, scan_videos)
+    if others is not None:
+        return others
     if not files.names and any(parquet.is_parquet(Path(name)) for name in files.ignored):
         return parquet.list_parquet(path, _name(path))
     if settings.every is not None:
@@ -263,9 +259,24 @@ def _listed_folder(path: Path, settings: DataSettings) -> Found:
     return folder.list_images(files, _name(path), str(path))
 
 
-def _listed_videos(
-    path: Path, images: Files, settings: DataSettings, scan: Callable[[Path, frozenset[str]], Files]
-) -> Listing | None:
+Scan = Callable[[Path, frozenset[str]], Files]
+"""The files of a folder or .zip that have one of these suffixes."""
+
+
+def _listed_others(path: Path, images: Files, settings: DataSettings, scan: Scan, scan_large: Scan) -> Listing | None:
+    """The sounds, videos (which `scan_large` lists) or volumes of a folder or .zip. None where it holds others, such as
+    `images`."""
+    if images.outnumbered_by(sound.suffixes()):
+        return audio.list_clips(scan(path, sound.suffixes()), _name(path))
+    moving = _listed_videos(path, images, settings, scan_large)
+    if moving is not None:
+        return moving
+    if images.outnumbered_by(VOLUMES):
+        return volume.list_volumes(scan(path, VOLUMES), _name(path))
+    return None
+
+
+def _listed_videos(path: Path, images: Files, settings: DataSettings, scan: Scan) -> Listing | None:
     """The videos of a folder or .zip, which `scan` lists by suffixes: files, animations where data.every or data.frames asks for
     their frames, or folders of frames where data.frames does. None where it holds others."""
     if images.outnumbered_by(video.suffixes()):
@@ -301,14 +312,8 @@ def _listed_file(path: Path, settings: DataSettings) -> Found:
         return arrays.list_stored(_name(path), str(resolved), identity, functools.partial(readers[suffix], resolved))
     if suffix == ".zip":
         files = scan_zip(path)
-        if files.outnumbered_by(sound.suffixes()):
-            return audio.list_clips(scan_zip(path, sound.suffixes()), _name(path))
-        moving = _listed_videos(path, files, settings, scan_zip)
-        if moving is not None:
-            return moving
-        if files.outnumbered_by(VOLUMES):
-            return volume.list_volumes(scan_zip(path, VOLUMES), _name(path))
-        return folder.list_images(files, _name(path), str(path))
+        others = _listed_others(path, files, settings, scan_zip, scan_zip)
+        return folder.list_images(files, _name(path), str(path)) if others is None else others
     if suffix == ".tar":
         return _listed_shards([path], str(path))
     if parquet.is_parquet(path):

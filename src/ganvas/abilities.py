@@ -74,7 +74,7 @@ class Ability(NamedModule, ABC):
     """Base of the abilities."""
 
 
-def offers(method: object, hook: Callable[..., Any]) -> bool:
+def offers(method: object, hook: Callable[..., object]) -> bool:
     """Whether a method, or a class of methods, has its own version of an optional method of an ability.
 
     `hook` is the default, such as Samples.drawing.

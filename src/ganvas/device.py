@@ -176,6 +176,10 @@ def scalar(value: Tensor | float, device: torch.device, dtype: torch.dtype = tor
     return torch.full((), value, dtype=dtype, device=device)
 
 
+Sent = tuple[list[Tensor], object]
+"""Tensors on their way to a device, and the event that ends their copy; None where they pass through."""
+
+
 class CopyStream:
     """Copies to a device beside what it computes: on a stream of its own, from page-locked memory.
 
@@ -189,7 +193,7 @@ class CopyStream:
         if device.type in ("cuda", "xpu"):
             self._stream = _module(device.type).Stream(device)
 
-    def send(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], Any]:
+    def send(self, tensors: Sequence[Tensor]) -> Sent:
         """Begins to copy; what `receive` takes."""
         if self._stream is None:
             return [tensor.to(self.device) for tensor in tensors], None
@@ -199,7 +203,7 @@ class CopyStream:
             copies = [tensor.to(self.device, non_blocking=True) for tensor in pinned]
             return copies, self._stream.record_event()
 
-    def receive(self, sent: tuple[list[Tensor], Any]) -> list[Tensor]:
+    def receive(self, sent: Sent) -> list[Tensor]:
         """The tensors on the device. What is queued from here on waits for the copy; the host does not."""
         copies, event = sent
         if self._stream is None:

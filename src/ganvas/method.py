@@ -20,7 +20,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -185,7 +185,7 @@ class Method(NamedModule):
         """Decay of the moving average at step `steps` (1 is the first). 0 follows the raw weights."""
         return min(self.ema, (1 + steps) / (10 + steps))
 
-    def with_settings(self, values: dict[str, Any]) -> Self:
+    def with_settings(self, values: Mapping[str, object]) -> Self:
         """An unbuilt copy with `values` checked and put in; UsageError names an unknown key or a bad value."""
         return change(self, values)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from rich.progress import TaskID
 
     from ganvas.figure import Figure
     from ganvas.training.trainer import Trainer
@@ -61,7 +62,7 @@ class Bar(Progress):
             TextColumn("{task.fields[facts]}", markup=False),
         )  # fmt: skip
         self.bars = Bars(*columns, console=self.console)
-        self.task: Any = None
+        self.task: TaskID | None = None
 
     def show(self, trainer: Trainer) -> None:
         if self.task is None:

@@ -6,8 +6,8 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from ganvas import old_names
 from ganvas.abilities import Ability, offers
@@ -54,7 +54,7 @@ def find(name: str) -> type[Method]:
     return REGISTERED[name]
 
 
-def methods_with(ability: type | Callable[..., Any]) -> str:
+def methods_with(ability: type | Callable[..., object]) -> str:
     """The names of the methods that have an ability, or their own version of an optional method of one (such as
     Samples.drawing), for messages: "gran, flow_matching"."""
     names = []
@@ -71,7 +71,7 @@ def presets(name: str) -> dict[str, Callable[[], Method]]:
     return dict(_presets.get(name, {}))
 
 
-def create(name: str, preset: str | None = None, settings: dict[str, Any] | None = None) -> Method:
+def create(name: str, preset: str | None = None, settings: Mapping[str, object] | None = None) -> Method:
     """An unbuilt method: its preset (or its defaults), with `settings` checked and put in."""
     method = find(name)()
     if preset is not None:

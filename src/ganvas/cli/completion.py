@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -127,7 +126,7 @@ def _data_settings() -> dict[str, JsonObject]:
 
 def _values(ctx: typer.Context, incomplete: str) -> Offer:
     name, _, start = incomplete.partition("=")
-    choices: Sequence[Any] = (_settings(ctx).get(name) or {}).get("choices") or ()
+    choices: Sequence[object] = (_settings(ctx).get(name) or {}).get("choices") or ()
     return [(f"{name}={choice}", "") for choice in map(str, choices) if choice.startswith(start)]
 
 

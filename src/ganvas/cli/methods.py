@@ -139,7 +139,7 @@ def _print_one(facts: Facts) -> None:
     typer.echo("\n".join(lines))
 
 
-def rows_of(owner: Any) -> list[tuple[str, str, str, str]]:
+def rows_of(owner: object) -> list[tuple[str, str, str, str]]:
     """(name, default, allowed, help) of every setting of a dataclass, for tables. None is shown as auto."""
     from ganvas.settings import table
 

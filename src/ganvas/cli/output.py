@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TABLE_COLUMNS = 140  # columns of a table where no terminal sets them
 
 
-def write_json(content: Mapping[str, Any]) -> None:
+def write_json(content: Mapping[str, object]) -> None:
     """The one JSON object of `--json`. NaN and the infinities become null."""
     from ganvas.strict_json import dumps
 
@@ -32,7 +32,7 @@ def update_report(run: Run) -> None:
         write_report(run.folder)
 
 
-def short_number(value: Any) -> str:
+def short_number(value: object) -> str:
     """A number in as many digits as mean something: 3.21, 0.15, 114.2, 2000."""
     if value is None:
         return "-"
@@ -138,7 +138,7 @@ def print_table(
     typer.echo("\n".join(line for line in lines if line))
 
 
-def print_facts(facts: Mapping[str, Any]) -> None:
+def print_facts(facts: Mapping[str, object]) -> None:
     """Name and value, one pair a line, names in one column."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():

@@ -17,6 +17,7 @@ from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.console import Group, RenderableType
 
     from ganvas.data.photo import Photo
     from ganvas.provenance import Provenance
@@ -300,7 +301,7 @@ class Watcher:
         frames = [resized(one, self.frames[-1].shape[:2]) for one in self.frames or ()]  # pyright: ignore
         write_animation(path, np.stack(frames), [FRAME_SECONDS] * (len(frames) - 1) + [LAST_SECONDS], made)
 
-    def _page(self, moment: Moment) -> Any:
+    def _page(self, moment: Moment) -> Group:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -317,7 +318,7 @@ class Watcher:
             left = f"{clock_time(taken / moment.share * (1 - moment.share))} left"
         facts = f"{moment.share:.0%}  {moment.size[1]} x {moment.size[0]}  step {moment.steps}  {left}"
         row.add_row(ProgressBar(total=1.0, completed=moment.share, width=max(10, min(40, width // 3))), Text(facts))
-        parts: list[Any] = [row, Text(_losses(moment), style="dim")]
+        parts: list[RenderableType] = [row, Text(_losses(moment), style="dim")]
         if can_show(self.console) and height > 8:
             parts.append(half_blocks(as_bytes(moment), width, 2 * (height - 4)))
         return Group(*parts)

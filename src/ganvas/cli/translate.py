@@ -120,7 +120,7 @@ def translate(
 
 
 def _texts(
-    run: Run, given: str, out: Path | None, direction: str, settings: dict[str, Any], memory: bool, raw: bool, best: bool,
+    run: Run, given: str, out: Path | None, direction: str, settings: dict[str, object], memory: bool, raw: bool, best: bool,
     device: str, *, json: bool,
 ) -> None:  # fmt: skip
     """Translates a text, or each line of a file, and writes it into `out` or onto the terminal."""

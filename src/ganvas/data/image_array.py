@@ -47,7 +47,7 @@ class ImageArray(np.ndarray):
         made.provenance, made._seeds = provenance, seeds
         return made
 
-    def __array_finalize__(self, array: Any) -> None:
+    def __array_finalize__(self, array: object) -> None:
         # Whatever NumPy makes of images need not be images of those seeds.
         self.provenance = self._seeds = None
 
@@ -68,7 +68,7 @@ class ImageArray(np.ndarray):
     def __iter__(self) -> Any:
         return (self[index] for index in range(len(self)))
 
-    def __array_wrap__(self, array: np.ndarray, *_: Any) -> Any:
+    def __array_wrap__(self, array: np.ndarray, *_: object) -> Any:
         """Calculations return plain arrays, and plain numbers where they return one."""
         return array[()] if array.ndim == 0 else np.asarray(array)
 

@@ -61,7 +61,7 @@ def open_data(
     settings: DataSettings | None = None,
     cache: Path | str | None = None,
     progress: Progress | None = None,
-    **changes: Any,
+    **changes: object,
 ) -> Dataset:
     """The images or clips of `source`, one split of them; `.part("test")` gives the other.
 

@@ -37,7 +37,7 @@ class ModelFacts:
     height: int
     width: int
     """Shape of the images of its training."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     data: str = ""
     """Name of the training data."""
     licence: str = ""
@@ -45,7 +45,7 @@ class ModelFacts:
     run: str = ""
     weights: str = ""
     """SHA-256 of the run's file of weights."""
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, object] = field(default_factory=dict)
     """Measured figures of the run by name, each with reference and sample count."""
     audit: str = ""
     """The verdict of the run's audit of copies, as `ganvas audit` printed it; "" where none was made of these weights."""

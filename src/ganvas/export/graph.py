@@ -8,7 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ def needed() -> None:
 
 def traced(part: Part) -> torch.export.ExportedProgram:
     """The part as torch.export has it, with free batch and size."""
-    axes: list[dict[int, Any] | None] = []
+    axes: list[dict[int, object] | None] = []
     for free in _traced_axes(part):
         axes.append(dict.fromkeys(free, torch.export.Dim.DYNAMIC) if free else None)
     with torch.no_grad(), _quietly():

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -30,7 +30,7 @@ class Rebuilt:
     """A network of ours that computes what the foreign one does."""
 
     method: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     spec: DataSpec
     weights: State
     """By the names of the method's modules, such as "G.first.weight"."""

@@ -7,7 +7,6 @@ its option eval, so its images of a pix2pix network can differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -48,7 +47,7 @@ class OfPix2Pix(OfCycleGAN):
     settings = {"batch_size": 1, "ema": 0.0}
 
 
-def resnet(taken: Taken) -> tuple[dict[str, Any], State, DataSpec]:
+def resnet(taken: Taken) -> tuple[dict[str, object], State, DataSpec]:
     """A residual generator: settings, weights by our names, spec. It names its layers by their places in a sequence."""
     norm = norm_of(taken, "model.2")
     weights: State = {}
@@ -82,7 +81,7 @@ def resnet(taken: Taken) -> tuple[dict[str, Any], State, DataSpec]:
     return settings, weights, spec_of(channels, TRAINED_SIDE)
 
 
-def unet(taken: Taken) -> tuple[dict[str, Any], State, DataSpec]:
+def unet(taken: Taken) -> tuple[dict[str, object], State, DataSpec]:
     """A U-Net, whose blocks are nested: each holds the next smaller size between its way down and its way up."""
     prefixes = ["model.model."]
     while f"{prefixes[-1]}{1 if len(prefixes) == 1 else 3}.model.1.weight" in taken and len(prefixes) < 11:

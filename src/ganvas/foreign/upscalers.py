@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from ganvas.foreign.layouts import Layout, Rebuilt, Request, Taken, without_pref
 
 PATCH_SIDE = 128  # pixels of the patches that such networks are trained on
 SCALES = (2, 3, 4, 8)
-BY_DISCRIMINATOR: Mapping[str, Any] = {"batch_size": 1, "first_phase": 0.0, "perceptual": "none", "ema": 0.0}
+BY_DISCRIMINATOR: Mapping[str, object] = {"batch_size": 1, "first_phase": 0.0, "perceptual": "none", "ema": 0.0}
 LACKS_DISCRIMINATOR = ("D", "plain")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganvas.catalog import DEFAULT_METHOD, PURPOSES, catalog, purposes_of
@@ -62,8 +62,8 @@ def _of_catalog(facts: Mapping[str, Any]) -> JsonObject:
 
 
 def _field(
-    name: str, type_name: str, help: str, unit: str, default_text: str, default: object, choices: Any, minimum: Any, maximum: Any,
-    above: Any, allowed: str,
+    name: str, type_name: str, help: str, unit: str, default_text: str, default: object, choices: Sequence[object] | None,
+    minimum: float | None, maximum: float | None, above: float | None, allowed: str,
 ) -> JsonObject:  # fmt: skip
     """One setting as a JSON Schema, with what a form shows beside it."""
     types = [_JSON_TYPES[part.strip()] for part in type_name.split("|") if part.strip() in _JSON_TYPES] or ["array"]

@@ -214,7 +214,7 @@ def finite(row: Mapping[str, object], prefix: str) -> dict[str, float]:
     return found
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> JsonObject:
+def flat(settings: Mapping[str, object], prefix: str = "") -> JsonObject:
     """Nested settings as {"settings.lr": 0.002}; lists as text. Nothing of the machine's paths."""
     plain: JsonObject = {}
     for name, value in settings.items():

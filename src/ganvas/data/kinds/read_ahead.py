@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.device import CopyStream
+from ganvas.device import CopyStream, Sent
 
 BATCHES_AHEAD = 2  # batches that are read before they are asked for
 
@@ -39,7 +39,7 @@ class ReadAhead:
 
     def __init__(self, device: torch.device) -> None:
         self._copies = CopyStream(device)
-        self._pending: deque[tuple[Place, Future[Any]]] = deque()
+        self._pending: deque[tuple[Place, Future[Sent]]] = deque()
         self._thread: ThreadPoolExecutor | None = None  # begun by the first batch: many feeds give none
 
     def take(self, place: Place, reads: Callable[[int], tuple[Place, Sequence[Read]]]) -> list[Tensor]:
@@ -55,5 +55,5 @@ class ReadAhead:
         _, batch = self._pending.popleft()
         return self._copies.receive(batch.result())
 
-    def _read(self, reads: Sequence[Read]) -> tuple[list[Tensor], Any]:
+    def _read(self, reads: Sequence[Read]) -> Sent:
         return self._copies.send([read.now() for read in reads])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +24,7 @@ from ganvas.networks.conditional import projection
 from ganvas.networks.strided import StridedDiscriminator
 from ganvas.networks.video import ClipDiscriminator
 
-PAPER: dict[str, Any] = {"loss": "cross_entropy", "beta1": 0.5, "beta2": 0.999}
+PAPER: Mapping[str, str | float] = {"loss": "cross_entropy", "beta1": 0.5, "beta2": 0.999}
 """Loss and optimisers of DCGAN, which both papers have."""
 
 

@@ -1,13 +1,14 @@
-"""What methods of several families share: networks that are conditioned on classes, and the decay of the learning rate."""
+"""What methods of several families share: networks that are conditioned on classes, text, and the decay of the learning rate."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from ganvas.abilities import classes_of
+from ganvas.abilities import Samples, classes_of
+from ganvas.draws import Draw
 from ganvas.errors import DataError, UsageError
 from ganvas.method import DataSpec, Method, setting
 
@@ -87,3 +88,27 @@ class ClassConditional(Method):
     def class_of(self, numbers: Tensor) -> Tensor:
         """A class (n,) int64 for each number (n,) in [0, 1), as often as in the data."""
         return classes_of(numbers, self.class_share.to(numbers.device))
+
+
+class TokenByToken(Method, Samples):
+    """A method that generates texts one token after the other: a latent holds one uniform number per token. Subclasses define
+    `continue_text`."""
+
+    value_by_value: ClassVar[bool] = True
+    length: int
+    """Tokens of a text; a setting of each such method."""
+
+    def learn_tokens(self, spec: DataSpec) -> None:
+        """For `build`: sets `lengths`, the characters of each token, and `first`, the token before a text."""
+        self.lengths: Tensor  # (V,)
+        lengths = torch.tensor([len(token) for token in spec.text.tokens], dtype=torch.float32)
+        self.register_buffer("lengths", lengths, persistent=False)
+        self.first = spec.text.first
+
+    def draws(self) -> tuple[Draw, ...]:
+        """One uniform number per token."""
+        return (Draw("uniform", self.length),)
+
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Tokens (n, L) int64 from latents (n, L), of a text that starts on a new line."""
+        return self.continue_text(torch.tensor([self.first], device=latents.device), latents)

@@ -29,9 +29,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.abilities import Likelihood
-from ganvas.draws import Draw
 from ganvas.losses.truncation import drawn, probabilities
 from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods._base import TokenByToken
 from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.recurrent import RecurrentText
 from ganvas.registry import preset
@@ -39,7 +39,7 @@ from ganvas.registry import preset
 LIKELIHOOD_NOTE = "each window predicted from its first token on, with nothing known before it"
 
 
-class RecurrentTextModel(ExactLikelihood):
+class RecurrentTextModel(TokenByToken, ExactLikelihood):
     name = "rnn_text"
     title = "recurrent language model with an exact likelihood"
     paper = "Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850"
@@ -73,10 +73,7 @@ class RecurrentTextModel(ExactLikelihood):
         self.network = RecurrentText(len(spec.text.tokens), widths, self.embedding or widths[-1], self.cell, self.tied)
         self.state: Tensor  # (batch_size, S): where each row of the global batch stands
         self.register_buffer("state", torch.zeros(self.batch_size, self.network.state_size))
-        self.lengths: Tensor  # (V,) characters of each token
-        lengths = torch.tensor([len(token) for token in spec.text.tokens], dtype=torch.float32)
-        self.register_buffer("lengths", lengths, persistent=False)
-        self.first = spec.text.first
+        self.learn_tokens(spec)
 
     def updates(self) -> list[Update]:
         return [
@@ -130,14 +127,6 @@ class RecurrentTextModel(ExactLikelihood):
         return Likelihood(nats, unit="bits_per_character", terms=terms, note=LIKELIHOOD_NOTE)
 
     # --- sampling -------------------------------------------------------------------------------------------------------
-
-    def draws(self) -> tuple[Draw, ...]:
-        """One uniform number per token."""
-        return (Draw("uniform", self.length),)
-
-    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Tokens (n, L) int64 from latents (n, L), of a text that starts on a new line."""
-        return self.continue_text(torch.tensor([self.first], device=latents.device), latents)
 
     def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
         """Tokens (n, L) int64 that follow `start` (S,) int64, from latents (n, L)."""

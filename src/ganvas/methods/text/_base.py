@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import Draw, HasDiscriminator, HasLikelihood, Likelihood, Samples
+from ganvas.abilities import HasDiscriminator, HasLikelihood, Likelihood
 from ganvas.losses.truncation import drawn, probabilities
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
+from ganvas.methods._base import TokenByToken
 from ganvas.networks.recurrent import RecurrentText
 
 LIKELIHOOD_NOTE = "each text predicted from the start of its line on"
 
 
-class AdversarialText(Method, Samples, HasDiscriminator, HasLikelihood):
+class AdversarialText(TokenByToken, HasDiscriminator, HasLikelihood):
     """Base of the GANs of text: subclasses build `self.D`, and define `later_lr`, `updates` and the adversarial losses."""
 
     takes = ("text",)
@@ -47,16 +47,12 @@ class AdversarialText(Method, Samples, HasDiscriminator, HasLikelihood):
     length: int = setting(20, "sampling: tokens of a text", minimum=1)
     temperature: float = setting(1.0, "sampling: below 1 prefers probable tokens, 0 takes the most probable", minimum=0)
 
-    value_by_value: ClassVar[bool] = True
     averaged = ("G",)
     of_sampling = ("length", "temperature")
 
     def build(self, spec: DataSpec) -> None:
         """G; subclasses call this before they build D."""
-        self.lengths: Tensor  # (V,) characters of each token
-        lengths = torch.tensor([len(token) for token in spec.text.tokens], dtype=torch.float32)
-        self.register_buffer("lengths", lengths, persistent=False)
-        self.first = spec.text.first
+        self.learn_tokens(spec)
         self.G = RecurrentText(len(spec.text.tokens), (self.width,), self.embedding, "lstm", tied=False)
 
     @abstractmethod
@@ -126,14 +122,6 @@ class AdversarialText(Method, Samples, HasDiscriminator, HasLikelihood):
         return self.D(texts, mask).float()
 
     # --- sampling -------------------------------------------------------------------------------------------------------
-
-    def draws(self) -> tuple[Draw, ...]:
-        """One uniform number per token."""
-        return (Draw("uniform", self.length),)
-
-    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Tokens (n, L) int64 from latents (n, L), of a text that starts on a new line."""
-        return self.continue_text(torch.tensor([self.first], device=latents.device), latents)
 
     def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
         """Tokens (n, L) int64 that follow `start` (S,) int64, from latents (n, L)."""

@@ -49,6 +49,9 @@ class Setting:
     """A list may have no values, written none."""
     odd: bool = False
     """Only odd numbers: kernels that have a middle, so that padding keeps the size of an image."""
+    fewer_is_fine: bool = False
+    """Of an integer of at least 1: a small one is a choice, or takes more time, and results are no worse for it. The doctor says
+    nothing of it then, where it warns of other counts far below all presets."""
 
     @property
     def is_list(self) -> bool:
@@ -103,6 +106,7 @@ def setting(
     flag: str = "",
     may_be_empty: bool = False,
     odd: bool = False,
+    fewer_is_fine: bool = False,
 ) -> Any:
     """A dataclass field that carries its own help and checks. `minimum` and `maximum` are allowed values themselves, and
     limits of each value of a list.
@@ -111,7 +115,7 @@ def setting(
     """
     facts = {
         "help": help, "minimum": minimum, "maximum": maximum, "unit": unit, "above": above, "metavar": metavar, "flag": flag,
-        "may_be_empty": may_be_empty, "odd": odd, "choices": tuple(choices) if choices else None,
+        "may_be_empty": may_be_empty, "odd": odd, "fewer_is_fine": fewer_is_fine, "choices": tuple(choices) if choices else None,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata={"setting": facts})
 

@@ -9,6 +9,11 @@ import pytest
 
 from ganvas.doctor import FINDING_MEANINGS, FINDINGS, diagnose
 from ganvas.doctor.rules import RULES, ramp
+from ganvas.doctor.signals import Signals
+from ganvas.doctor.unusual import is_count, unusual_settings
+from ganvas.registry import create, find, method_names, presets
+from ganvas.settings import settings_of
+from ganvas.training.guard import ACTING_CONFIDENCE
 from logs import write_log
 
 DEAD_START = {"samples/gap": 3.5, "samples/pixel_gap": 2.0}  # nothing was learned
@@ -45,6 +50,7 @@ TROUBLES: dict[str, dict[str, Any]] = {
         "changes": {"samples/drift": 2.0, "samples/drift_back": 1.2, "samples/gap": 2.5, "samples/pixel_gap": 1.6}
     },
     "unusual_setting": {"settings": {"beta1": 0.99}, "changes": DEAD_START},
+    "augmentation_too_strong": {"rows": {"discriminator/augment_p": 1.0}},
     "not_learned": {"extra": [{"event": "evaluated", "step": 1000, "metrics": NO_COVERAGE}]},
     "stalled": {
         "changes": {
@@ -90,18 +96,89 @@ def test_an_overfitted_discriminator_matters_where_samples_cover_less(
         ("r3gan", {"gamma": 0.0}, {"gamma": None}),
         ("wgan", {"clip": 5.0}, {"clip": 0.05}),
         ("wgan", {"clip": 1e-6}, {"clip": 0.05}),
+        ("wgan", {"n_critic": 50}, {"n_critic": 1}),
+        ("dcgan", {"width": 2800}, {"width": 28}),
+        ("dcgan", {"width": 3}, {"width": 28}),
     ],
 )
 def test_the_setting_at_fault_is_named(
-    method: str, settings: dict[str, float], change: dict[str, float | None], tmp_path: Path
+    method: str, settings: dict[str, Any], change: dict[str, Any], tmp_path: Path
 ) -> None:
     first = diagnose(write_log(tmp_path, DEAD_START, method=method, settings=settings)).findings[0]
     assert first.name == "unusual_setting" and first.change.settings == change and first.change.restart
     assert next(iter(settings)) in first.change.text
 
 
-def test_an_unusual_setting_that_does_no_harm_is_left_alone(tmp_path: Path) -> None:
-    assert diagnose(write_log(tmp_path, settings={"beta1": 0.99})).healthy is True
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("dcgan", {"beta1": 0.99}),
+        ("dcgan", {"width": 280, "batch_size": 1024, "z_dim": 1000}),
+        ("dcgan", {"width": 4}),  # a seventh
+        ("dcgan", {"z_dim": 1}),
+        ("r3gan", {"widths": "96-48-24-12-6", "gamma": 0.0}),
+        ("stylegan2", {"r1_every": 1}),  # more work, and nothing is lost
+        ("pixelcnn", {"levels": 2}),
+        ("flow_matching", {"sampling_steps": 1}),
+    ],
+)
+def test_an_unusual_setting_that_does_no_harm_is_left_alone(
+    method: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    assert diagnose(write_log(tmp_path, method=method, settings=settings)).healthy is True
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "change"),
+    [
+        ("dcgan", {"batch_size": 2}, "--set batch_size=16"),
+        ("dcgan", {"width": 3}, "--set width=28"),
+        ("r3gan", {"widths": "4-2-1"}, "--set widths=96-48-24"),
+        ("lsgan", {"augment": "ada", "ada_images": 1000}, "--set ada_images=500000"),
+        ("gran", {"width": 1, "disc_width": 1}, "--set disc_width=64 --set width=64"),
+    ],
+)
+def test_far_too_few_of_something_is_named_before_it_does_harm(
+    method: str, settings: dict[str, Any], change: str, tmp_path: Path
+) -> None:
+    findings = diagnose(write_log(tmp_path, method=method, settings=settings)).findings
+    assert [finding.name for finding in findings] == ["unusual_setting"]
+    first = findings[0]
+    assert 0.5 <= first.confidence < ACTING_CONFIDENCE and first.change.restart
+    assert sorted(first.change.line.split(" --")) == sorted(change.split(" --"))
+    assert "less than any preset has" in first.change.text
+
+
+def test_presets_are_not_unusual() -> None:
+    """Not even `tiny`, which is no yardstick for others."""
+    for name in method_names():
+        for preset in (None, *presets(name)):
+            info = {"method": name, "preset": preset, "settings": create(name, preset).settings()}
+            assert unusual_settings(Signals(Path(), info=info)) == [], (name, preset)
+    tiny = {"method": "dcgan", "settings": create("dcgan", "tiny").settings()}
+    found = {one.name: one.too_few for one in unusual_settings(Signals(Path(), info=tiny))}
+    assert found == {"width": True, "z_dim": False}
+
+
+def test_what_counts_as_a_count() -> None:
+    def counts(name: str) -> set[str]:
+        return {key for key, setting in settings_of(find(name)).items() if is_count(setting, find(name))}
+
+    assert counts("dcgan") == {"batch_size", "width", "ada_images"}
+    assert "widths" in counts("r3gan") and "warmup" not in counts("r3gan")  # 0 is a choice there
+    assert "r1_every" not in counts("stylegan2") and "sampling_steps" not in counts("flow_matching")
+    assert "levels" not in counts("pixelcnn") and "categorical" not in counts("infogan")
+
+
+def test_a_generator_is_not_called_strong_where_the_augmentation_is(tmp_path: Path) -> None:
+    """D is trained on augmented images, and its logits in the log are of images as they are."""
+    changes = {"logits/apart": 0.5, "logits/held_apart": 0.5}
+    strong = {"discriminator/augment_p": lambda t: min(1.0, 3 * t)}
+    findings = diagnose(write_log(tmp_path, changes, rows=strong, settings={"augment": "ada"})).findings
+    assert [finding.name for finding in findings] == ["augmentation_too_strong"]
+    assert findings[0].change.settings == {"augment": "diffaugment"}
+    weak = {"discriminator/augment_p": 0.6}
+    assert diagnose(write_log(tmp_path, rows=weak, settings={"augment": "ada"})).healthy is True
 
 
 def test_a_setting_near_to_the_presets_is_not_blamed(tmp_path: Path) -> None:

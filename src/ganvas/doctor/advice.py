@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 
 from ganvas.doctor.findings import Change
+from ganvas.doctor.rules import REPORTED_CONFIDENCE, blamed_settings
 from ganvas.doctor.signals import Signals
-from ganvas.doctor.unusual import most_unusual, usual_settings
+from ganvas.doctor.unusual import Unusual, usual_settings
 from ganvas.errors import GanvasError
 from ganvas.registry import find
-from ganvas.settings import Setting, settings_of
+from ganvas.settings import Setting, as_text, settings_of
 
 USUAL_RELATIVE_STEP = 0.015  # of G over its weights, in the first few hundred steps of trainings that learn fast
 SLOW_RELATIVE_STEP = 0.005  # below that G, not D, is the one to change where D is too strong
@@ -188,11 +189,26 @@ def _less_oscillation(choices: Choices) -> Change:
 
 
 def _usual_setting(choices: Choices) -> Change:
-    found = most_unusual(choices.signals)
-    if found is None:
+    """All settings that are at fault, or the one furthest from the presets where none is."""
+    blamed = blamed_settings(choices.signals)
+    at_fault = [found for confidence, found in blamed if confidence >= REPORTED_CONFIDENCE]
+    changed = at_fault or [found for _, found in blamed[:1]]
+    if not changed:
         return Change("a larger budget, or another preset or method: `ganvas compare` shows which learns fastest")
-    usual = "the value that it chooses itself" if found.usual is None else f"the usual {found.usual:g}"
-    return Change(f"{found.name} is {found.value:g}: back to {usual}", {found.name: found.usual}, restart=True)
+    text = "; ".join(map(_back, changed))
+    return Change(text, {found.name: found.usual for found in changed}, restart=True)
+
+
+def _back(found: Unusual) -> str:
+    usual = "the value that it chooses itself" if found.usual is None else f"the usual {as_text(found.usual)}"
+    less = ", less than any preset has" if found.too_few else ""
+    return f"{found.name} is {as_text(found.value)}{less}: back to {usual}"
+
+
+def _less_augmentation(choices: Choices) -> Change:
+    text = "augmentation of a fixed strength, which G does not learn"
+    otherwise = "a higher threshold for the strength of the augmentation, or none"
+    return _first(choices.chosen("augment", "diffaugment", text, restart=True), otherwise=otherwise, restart=True)
 
 
 def _full_range(choices: Choices) -> Change:
@@ -252,5 +268,6 @@ ADVICE: dict[str, Callable[[Choices], Change]] = {
     "partial_collapse": _more_variety,
     "oscillation": _less_oscillation,
     "unusual_setting": _usual_setting,
+    "augmentation_too_strong": _less_augmentation,
     "not_learned": _usual_setting,
 }

@@ -8,6 +8,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from ganvas.settings import as_text
+
 FINDING_MEANINGS = {
     "bad_data_range": "The images use a small part of the range from black to white, so there is almost nothing to learn: "
     "they were probably saved as 0 to 1 instead of 0 to 255.",
@@ -22,7 +24,8 @@ FINDING_MEANINGS = {
     "divergence": "The training diverged: numbers were no longer finite, or the images got much worse than before.",
     "learning_rate_too_high": "The learning rate is so high that weights grow without bound or units die, instead of converging.",
     "learning_rate_too_low": "The learning rate is so low that the weights stay near their initial values.",
-    "unusual_setting": "A setting is far from what the method's presets use, and the training goes badly.",
+    "unusual_setting": "A setting is far from what all presets of the method use: expect worse results than theirs.",
+    "augmentation_too_strong": "The augmentation of what D sees is so strong that G learns augmented images, not real ones.",
     "generator_too_strong": "D cannot tell generated images from real ones although they clearly differ: G learns nothing.",
     "vanishing_generator_gradient": "D is so confident that almost no gradient reaches G.",
     "discriminator_too_strong": "D learns so much faster than G that G cannot follow.",
@@ -148,4 +151,4 @@ class Diagnosis:
 def _plain(value: object) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.2g}"
-    return "auto" if value is None else str(value)
+    return as_text(value)

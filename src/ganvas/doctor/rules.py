@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ganvas.doctor.signals import LATE_SHARE, Signals
-from ganvas.doctor.unusual import most_unusual
+from ganvas.doctor.unusual import Unusual, size_of, unusual_settings
 from ganvas.figure import distance_figure, read_figures
 
 REPORTED_CONFIDENCE = 0.5  # from here on a finding is reported
 GAPS = ("samples/gap", "samples/pixel_gap")
 UNTRAINED_GAP = 1.0  # gap of samples that have nothing of the data
 EXPLAINED_SHARE = 0.45  # what remains of a finding's confidence where its cause was found
+EXPECTED_HARM = 0.6  # confidence where harm is to be expected, and no curve shows it
 
 
 @dataclass(frozen=True)
@@ -349,16 +350,43 @@ def oscillation(s: Signals) -> Opinion:
     return Opinion(min(circles, no_better), evidence, ("samples/drift", "samples/pixel_gap"))
 
 
+def augmentation_too_strong(s: Signals) -> Opinion:
+    strength = s.late(f"{s.disc_update}/augment_p")
+    evidence = {"strength of the augmentation": strength, "progress": progress(s)}
+    # Karras 2020 (fig. 2): above 0.8 G begins to generate what only augmented images have.
+    return Opinion(EXPECTED_HARM * ramp(strength, 0.8, 0.95), evidence, (f"{s.disc_update}/augment_p",))
+
+
 def unusual_setting(s: Signals) -> Opinion:
-    found = most_unusual(s)
-    if found is None:
+    blamed = blamed_settings(s)
+    if not blamed:
         return Opinion(0.0, {})
+    confidence, found = blamed[0]
+    value = size_of(found.value)
+    evidence = {
+        found.name: math.nan if value is None else value,
+        "powers of ten from the presets": found.powers,
+        "progress": progress(s),
+    }
+    return Opinion(confidence, evidence, GAPS)
+
+
+def blamed_settings(s: Signals) -> list[tuple[float, Unusual]]:
+    """How sure it is that a setting far from the presets is at fault, and the setting; the surest first, then the furthest.
+
+    Any of them where the training goes badly; where it does not, only counts of an eighth of what every preset has, or less.
+    """
     harm = max(
         ramp(progress(s), 0.5, 0.25), ramp(s.coverage, 0.3, 0.1), ramp(float(s.non_finite), 0, 1),
         min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.15, 0.3)),
     )  # fmt: skip
-    evidence = {found.name: found.value, "powers of ten from the presets": found.powers, "progress": progress(s)}
-    return Opinion(min(ramp(found.powers, 0.6, 1.0), harm), evidence, GAPS)
+    blamed: list[tuple[float, Unusual]] = []
+    for found in unusual_settings(s):
+        confidence = min(ramp(found.powers, 0.6, 1.0), harm)
+        if found.too_few:
+            confidence = max(confidence, EXPECTED_HARM * ramp(10**found.powers, 6, 8))
+        blamed.append((confidence, found))
+    return sorted(blamed, key=lambda pair: (-pair[0], -pair[1].powers))
 
 
 def not_learned(s: Signals) -> Opinion:
@@ -399,7 +427,7 @@ RULES: dict[str, Callable[[Signals], Opinion]] = {
         bad_data_range, noise_images, one_colour_images, mixed_ranges, repeated_images, unrelated_labels, label_leak,
         too_little_data, divergence, learning_rate_too_high, learning_rate_too_low,
         generator_too_strong, vanishing_generator_gradient, discriminator_too_strong, mode_collapse, partial_collapse,
-        discriminator_overfits, oscillation, unusual_setting, not_learned, stalled,
+        discriminator_overfits, oscillation, unusual_setting, augmentation_too_strong, not_learned, stalled,
     )
 }  # fmt: skip
 
@@ -428,8 +456,9 @@ BRINGS_ABOUT: dict[str, Sequence[str]] = {
     ),
     "unusual_setting": (
         "divergence", "oscillation", "mode_collapse", "partial_collapse", "stalled", "discriminator_too_strong",
-        "vanishing_generator_gradient", "generator_too_strong", "discriminator_overfits",
+        "vanishing_generator_gradient", "generator_too_strong", "discriminator_overfits", "augmentation_too_strong",
     ),
+    "augmentation_too_strong": ("generator_too_strong", "partial_collapse", "oscillation"),
     "divergence": (
         "oscillation", "mode_collapse", "partial_collapse", "stalled", "discriminator_too_strong",
         "vanishing_generator_gradient", "generator_too_strong",

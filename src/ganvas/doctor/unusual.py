@@ -1,60 +1,84 @@
-"""A setting that is far from what the method's presets use: the likely cause where a training goes wrong.
+"""Settings that are far from what the method's presets use: the likely cause where a training goes wrong.
 
-No setting is known by its name here, but for those whose effect other rules measure.
+No setting is known by its name here, but for those whose effect other rules measure. Of counts (see `is_count`), such as channels
+and images per step, fewer than any preset has are a shortage, whether or not the curves show harm yet.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import geometric_mean
 
 from ganvas.doctor.signals import Signals
 from ganvas.errors import GanvasError
 from ganvas.figure import is_number
+from ganvas.method import Method
 from ganvas.registry import create, find, presets
 from ganvas.settings import Setting, settings_of
 
 MEASURED = ("lr", "balance")
 ZERO_POWERS = 3.0  # what 0 counts as where every preset has more: a thousandfold
+FOR_TESTS = "tiny"  # a preset that every method has and that is to be quick, not good: no yardstick for other runs
 
 
 @dataclass(frozen=True)
 class Unusual:
-    """A setting with its value, the value of the run's preset (None where that is computed), and the powers of ten between its
-    value and the nearest one of a preset."""
+    """A setting with its value, the value of the run's preset (None where that is computed), the powers of ten between its
+    value and the nearest one of a preset, and whether it is a count below all of theirs."""
 
     name: str
-    value: float
+    value: object
     usual: object
     powers: float
+    too_few: bool
 
 
-def most_unusual(signals: Signals) -> Unusual | None:
-    """The setting, a number with a fraction, that is furthest from the method's defaults and presets. None where the method is
-    unknown, or where no setting differs."""
-    values, method = signals.info.get("settings") or {}, str(signals.info.get("method", ""))
+def unusual_settings(signals: Signals) -> list[Unusual]:
+    """Every setting that differs from the method's defaults and all its presets, the furthest first. None where the method is
+    unknown."""
+    values, name = signals.info.get("settings") or {}, str(signals.info.get("method", ""))
     try:
-        declared = settings_of(find(method))
-        known = [create(method).settings(), *(create(method, name).settings() for name in presets(method))]
-        own = usual_settings(signals)
+        method, own = find(name), usual_settings(signals)
+        known = [own, create(name).settings()]
+        known += [create(name, preset).settings() for preset in presets(name) if preset != FOR_TESTS]
     except GanvasError:
-        return None
-    most: Unusual | None = None
-    for name, setting in declared.items():
-        value = values.get(name)
-        if name in MEASURED or setting.type is int or not is_number(value):
+        return []
+    found: list[Unusual] = []
+    for key, setting in settings_of(method).items():
+        value, usual = size_of(values.get(key)), []
+        for settings in known:
+            size = size_of(settings[key])
+            if size is not None:
+                usual.append(size)
+        if key in MEASURED or value is None or not usual:
             continue
-        usual = [float(one[name]) for one in known if is_number(one.get(name))]
-        powers = min((powers_between(float(value), one, setting) for one in usual), default=0.0)
-        if powers > (most.powers if most is not None else 0.0):
-            most = Unusual(name, float(value), own[name], powers)
-    return most
+        powers = min(powers_between(value, size, setting) for size in usual)
+        if powers > 0:
+            too_few = is_count(setting, method) and value < min(usual)
+            found.append(Unusual(key, values[key], own[key], powers, too_few))
+    return sorted(found, key=lambda one: -one.powers)
 
 
 def usual_settings(signals: Signals) -> dict[str, object]:
     """The settings of the run's preset, else the method's defaults; GanvasError for a method that is not registered here."""
     method, preset = str(signals.info.get("method", "")), signals.info.get("preset")
     return create(method, preset if preset in presets(method) else None).settings()
+
+
+def is_count(setting: Setting, method: type[Method]) -> bool:
+    """Whether a smaller value means less of something that a training needs: an integer, or a list of integers, that must be at
+    least 1, unless it is declared that fewer do no harm, or it is for sampling only."""
+    whole = setting.is_list or setting.type is int
+    at_least_one = setting.minimum is not None and setting.minimum >= 1
+    return whole and at_least_one and not setting.fewer_is_fine and setting.name not in method.of_sampling
+
+
+def size_of(value: object) -> float | None:
+    """A number as it is, and of a list, such as a network's widths, the geometric mean. None of everything else."""
+    if isinstance(value, list | tuple):
+        return geometric_mean(value) if value and min(value) > 0 else None
+    return float(value) if is_number(value) else None
 
 
 def powers_between(value: float, usual: float, setting: Setting) -> float:

@@ -56,7 +56,9 @@ class GatedPixelCNN(ExactLikelihood):
         "a channel's distribution: 2 levels, a softmax over levels, or a mixture of logistics over them",
         choices=("binary", "categorical", "logistic_mixture"),
     )
-    levels: int = setting(256, "categorical, logistic_mixture: levels of a channel", minimum=2, maximum=256)
+    levels: int = setting(
+        256, "categorical, logistic_mixture: levels of a channel", minimum=2, maximum=256, fewer_is_fine=True
+    )
     mixtures: int = setting(10, "logistic_mixture: components", minimum=1)
     binarise: str = setting(
         "threshold",

@@ -52,7 +52,7 @@ class WaveNetMethod(ExactLikelihood):
         "a sample's distribution over mu-law levels: a softmax, or a mixture of logistics",
         choices=("categorical", "logistic_mixture"),
     )
-    levels: int = setting(256, "mu-law levels of a sample", minimum=2, maximum=256)
+    levels: int = setting(256, "mu-law levels of a sample", minimum=2, maximum=256, fewer_is_fine=True)
     mixtures: int = setting(10, "logistic_mixture: components", minimum=1)
     width: int = setting(64, "features of a layer", minimum=1)
     layers: int = setting(10, "gated layers of a stack, with increasing dilation", minimum=1, maximum=16)

@@ -26,7 +26,7 @@ class Pair(AugmentsBeforeD, TwoNetworks, ClassConditional, Samples, HasDiscrimin
     """Base of the GANs: subclasses build `self.G` and `self.D`, and define two losses and, unlike Adversarial, the optimisers."""
 
     batch_size: int = setting(64, "images per step, over all processes together", minimum=1)
-    z_dim: int = setting(100, "size of the latent", minimum=1)
+    z_dim: int = setting(100, "size of the latent", minimum=1, fewer_is_fine=True)
     decay: str = decay_setting("none")
 
     averaged = ("G",)

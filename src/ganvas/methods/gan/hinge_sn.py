@@ -25,7 +25,7 @@ class HingeSN(Adversarial):
     paper = "Miyato et al. 2018, Spectral Normalization for GANs, arXiv:1802.05957"
 
     batch_size: int = setting(16, "images per step, over all processes together", minimum=2)
-    z_dim: int = setting(128, "size of the latent", minimum=1)
+    z_dim: int = setting(128, "size of the latent", minimum=1, fewer_is_fine=True)
     lr: float = setting(2e-3, "learning rate of Adam, both networks", minimum=0)
     balance: float = setting(2.0, "learning rate of D over that of G", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)

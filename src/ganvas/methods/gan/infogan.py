@@ -52,13 +52,13 @@ class InfoGAN(Adversarial):
     paper = "Chen et al. 2016, InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, arXiv:1606.03657"
 
     batch_size: int = setting(128, "images per step, over all processes together", minimum=2)
-    z_dim: int = setting(62, "numbers of plain noise in a latent, before the codes", minimum=1)
+    z_dim: int = setting(62, "numbers of plain noise in a latent, before the codes", minimum=1, fewer_is_fine=True)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     hidden: int = setting(
         1024, "units of the layer before G's and after D's convolutions; Q has an eighth; 0: none", minimum=0
     )
     categorical: tuple[int, ...] = setting(
-        (10,), "values of each categorical code, such as 10 or 10-4", minimum=1, may_be_empty=True
+        (10,), "values of each categorical code, such as 10 or 10-4", minimum=1, may_be_empty=True, fewer_is_fine=True
     )
     continuous: int = setting(2, "codes that are a number in [-1, 1]", minimum=0)
     categorical_weight: float = setting(1.0, "lambda of the categorical codes", minimum=0)

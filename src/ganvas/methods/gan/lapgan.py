@@ -41,7 +41,9 @@ class LAPGAN(Adversarial):
     paper = "Denton et al. 2015, Deep Generative Image Models using a Laplacian Pyramid of Adversarial Networks, arXiv:1506.05751"
 
     batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
-    z_dim: int = setting(100, "numbers in the coarsest level's latent; finer levels have one per pixel", minimum=1)
+    z_dim: int = setting(
+        100, "numbers in the coarsest level's latent; finer levels have one per pixel", minimum=1, fewer_is_fine=True
+    )
     coarsest: int = setting(8, "the coarsest images' shorter side is at most this", minimum=2, unit="pixels")
     order: str = setting(
         "together",

@@ -42,7 +42,7 @@ class MGAN(Adversarial):
     batch_size: int = setting(16, "images per step, over all processes together", minimum=2)
     width: int = setting(28, "channels at the largest inner size, all networks", minimum=1)
     lr: float = setting(3e-3, "learning rate of Adam, both networks", minimum=0)
-    z_dim: int = setting(32, "size of the latent", minimum=1)
+    z_dim: int = setting(32, "size of the latent", minimum=1, fewer_is_fine=True)
     generators: int = setting(10, "generators (K); they share all but their first layer", minimum=2, maximum=1000)
     beta: float = setting(
         0.5,

@@ -32,7 +32,7 @@ class R3GAN(Adversarial):
     paper = "Huang et al. 2024, The GAN is dead; long live the GAN! A Modern Baseline GAN, arXiv:2501.05441"
 
     batch_size: int = setting(16, "images per step, over all processes together", minimum=1)
-    z_dim: int = setting(64, "size of the latent", minimum=1)
+    z_dim: int = setting(64, "size of the latent", minimum=1, fewer_is_fine=True)
     lr: float = setting(3e-3, "learning rate of Adam, both networks, at the start", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)

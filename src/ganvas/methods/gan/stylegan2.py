@@ -42,7 +42,7 @@ class StyleGAN2(Pair):
     paper = "Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958"
 
     batch_size: int = setting(32, "images per step, over all processes together", minimum=1)
-    z_dim: int = setting(64, "size of the latent", minimum=1)
+    z_dim: int = setting(64, "size of the latent", minimum=1, fewer_is_fine=True)
     lr: float = setting(2.5e-3, "learning rate of Adam, both networks", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
@@ -60,7 +60,7 @@ class StyleGAN2(Pair):
     )
     group: int = setting(4, "images that share a minibatch deviation; 1: none", minimum=1)
     gamma: float | None = setting(None, "weight of R1; auto = total variance of the data / 200", minimum=0)
-    r1_every: int = setting(16, "R1 in every n-th step only, n times as strongly", minimum=1)
+    r1_every: int = setting(16, "R1 in every n-th step only, n times as strongly", minimum=1, fewer_is_fine=True)
     path_weight: float = setting(2.0, "weight of the path length penalty; 0: none", minimum=0)
     path_every: int = setting(4, "path length in every n-th step only, n times as strongly", minimum=1)
     path_share: int = setting(2, "path length on every n-th image of the batch only", minimum=1)

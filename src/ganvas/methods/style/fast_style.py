@@ -42,6 +42,7 @@ class FastStyle(StyleTransfer):
         "shorter side that the painting is resized to; larger values give larger strokes",
         minimum=16,
         unit="pixels",
+        fewer_is_fine=True,
     )
     network: str = setting(
         "mobilenet_v2",

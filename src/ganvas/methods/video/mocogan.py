@@ -41,8 +41,10 @@ class MoCoGAN(VideoGAN):
     title = "MoCoGAN, videos by codes of content and of motion"
     paper = "Tulyakov et al. 2018, MoCoGAN: Decomposing Motion and Content for Video Generation, arXiv:1707.04993"
 
-    z_dim: int = setting(50, "size of the content z_C, which all frames share", minimum=1)
-    motion_dim: int = setting(16, "size of the motion z_M of a frame, the state of the GRU", minimum=1)
+    z_dim: int = setting(50, "size of the content z_C, which all frames share", minimum=1, fewer_is_fine=True)
+    motion_dim: int = setting(
+        16, "size of the motion z_M of a frame, the state of the GRU", minimum=1, fewer_is_fine=True
+    )
     noise_dim: int = setting(1, "numbers of noise that the GRU gets for each frame", minimum=1)
     widths: tuple[int, ...] = setting(
         (64, 32, 16), "channels of G_I and D_I from the smallest images up, without full size", minimum=1

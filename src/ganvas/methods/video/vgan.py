@@ -32,7 +32,7 @@ class VGAN(VideoGAN):
     paper = "Vondrick et al. 2016, Generating Videos with Scene Dynamics, arXiv:1609.02612"
 
     lr: float = setting(1.5e-3, "learning rate of Adam, both networks, at the start", minimum=0)
-    z_dim: int = setting(100, "size of the latent", minimum=1)
+    z_dim: int = setting(100, "size of the latent", minimum=1, fewer_is_fine=True)
     widths: tuple[int, ...] = setting(
         (64, 32, 16), "channels of both networks from the smallest size up, without full size", minimum=1
     )

@@ -28,7 +28,7 @@ class Volumetric(ClassConditional, Samples):
 
     takes = ("volumes",)
     batch_size: int = setting(32, "volumes per step, over all processes together", minimum=2)
-    z_dim: int = setting(64, "size of the latent", minimum=1)
+    z_dim: int = setting(64, "size of the latent", minimum=1, fewer_is_fine=True)
     widths: tuple[int, ...] = setting(
         (64, 32, 16),
         "channels from the smallest grid up, each twice as long as the one before; full size excepted",

@@ -68,6 +68,20 @@ def test_distances_are_all_of_one_figure(tmp_path: Path) -> None:
     assert progress(read(tmp_path)) == 0.5
 
 
+def test_translations_start_from_their_inputs(tmp_path: Path) -> None:
+    """The first evaluation is late in a short training; how far the inputs are from the data is known."""
+    from ganvas.doctor.rules import progress
+    from ganvas.doctor.signals import read
+
+    figure = {"better": "lower", "reference": 100.0, "input": 500.0, "input_is": "copied"}
+    rows = [
+        {"step": step, "event": "evaluated", "metrics": {"FD[x]": {"value": distance, **figure}}}
+        for step, distance in enumerate([150.0, 125.0])
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert progress(read(tmp_path)) == 0.75
+
+
 def foreign(path: Path, numbers: dict[str, float | None] | None = None, rows: int = 40) -> Path:
     """A log of another program: rows of numbers alone."""
     known = {

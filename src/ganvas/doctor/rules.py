@@ -43,7 +43,8 @@ def ramp(value: float, low: float, high: float) -> float:
 
 def progress(s: Signals) -> float:
     """How much of the way from the untrained samples to the data is done: 0 none, 1 all; the mean of what features and pixels
-    say. Without health rows, from the first to the last distance that was measured. NaN where neither is known."""
+    say. Without health rows, from the distance of what the method was given, or else the first one measured, to the last. NaN
+    where neither is known."""
     ways: list[float] = []
     for key in GAPS:
         before, now = untrained(s, key), s.late(key)
@@ -59,13 +60,16 @@ def progress(s: Signals) -> float:
 
 
 def _distances(s: Signals) -> list[float]:
-    """How far the evaluations found the samples from the data, all by one figure; those that lack it are left out."""
+    """How far the evaluations found the samples from the data, all by one figure; those that lack it are left out. First, where
+    images are made from images, how far those are from the data by themselves."""
     evaluations = [read_figures(row.get("metrics")) for row in s.evaluated]
     names = [name for figures in evaluations if (name := distance_figure(figures)) is not None]
     if not names:
         return []
     name = max(names, key=names.count)
-    return [figures[name].value for figures in evaluations if name in figures]
+    found = [figures[name] for figures in evaluations if name in figures]
+    given = [figure.input for figure in found[:1] if figure.input is not None]
+    return given + [figure.value for figure in found]
 
 
 def regress(s: Signals) -> float:

@@ -131,7 +131,7 @@ def tiny() -> Denoise:
 @preset("denoise")
 def small() -> Denoise:
     """For photos cut into patches (data.fit=tile, data.size=64) on a CPU. Figures: docs/experiments.md."""
-    return Denoise(batch_size=16, width=48, depth=10, lr=3e-3, ema=0.995)
+    return Denoise(batch_size=16, width=48, depth=10, ema=0.995)
 
 
 @preset("denoise")

@@ -142,7 +142,7 @@ def test_the_last_step_logged_twice_counts_once(make_run: Callable[..., Path]) -
 def test_changed_settings_are_marked(make_run: Callable[..., Path]) -> None:
     page = read(write_report(make_run(settings={"lr": 0.5}), audit=False))
     assert page.raw.count(">changed<") == 1
-    assert "learning rate of both networks" in page.text
+    assert "learning rate of both optimisers" in page.text
 
 
 def test_events_and_memory(make_run: Callable[..., Path]) -> None:

@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -238,6 +238,17 @@ class Table:
     def _print(self, cells: Sequence[str]) -> None:
         padded = [cell.ljust(width) for cell, width in zip(cells, self.widths, strict=True)]
         print("| " + " | ".join(padded) + " |", file=self.out, flush=True)
+
+
+def best_seconds(calls: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float]) -> list[float]:
+    """The shortest time of each call over all rounds, in which they take turns."""
+    best = [math.inf] * len(calls)
+    for _ in range(rounds):
+        for number, call in enumerate(calls):
+            began = clock()
+            call()
+            best[number] = min(best[number], clock() - began)
+    return best
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], options: argparse.Namespace, about: Mapping[str, Any]) -> None:

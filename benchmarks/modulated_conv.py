@@ -13,16 +13,19 @@ both outputs, relative to their largest value.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
-from common import CLOCKS, facts, make_parser, parse, print_rows
+from common import CLOCKS, best_seconds, facts, make_parser, parse, print_rows
 from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.networks.style import EqualConv, demodulation, modulated
 
 SIZES = ["64x8", "32x14", "16x28", "64x16", "32x32", "16x64", "512x16"]
+
+Way = Callable[[EqualConv, Tensor, Tensor], Tensor]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,24 +46,22 @@ def main(arguments: list[str] | None = None) -> None:
             .requires_grad_()
         )
         style = 1 + torch.randn(options.batch, channels) / 2
-        ways: dict[str, Callable[[], Tensor]] = {
-            "scaled": lambda conv=conv, x=x, style=style: scaled(conv, x, style),
-            "grouped": lambda conv=conv, x=x, style=style: grouped(conv, x, style),
-        }
-        a, b = ways["scaled"](), ways["grouped"]()
-        best = dict.fromkeys(ways, float("inf"))
-        for _ in range(options.rounds):
-            for name, way in ways.items():
-                began = CLOCKS[options.clock]()
-                with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16):
-                    y = way()
-                y.float().square().mean().backward()
-                best[name] = min(best[name], CLOCKS[options.clock]() - began)
+        ways = (scaled, grouped)
+        a, b = (way(conv, x, style).detach() for way in ways)
+        steps = [functools.partial(step, way, conv, x, style, options.bf16) for way in ways]
+        seconds, other = best_seconds(steps, options.rounds, CLOCKS[options.clock])
         rows.append({
-            "size": size, "scaled_ms": 1e3 * best["scaled"], "grouped_ms": 1e3 * best["grouped"],
-            "ratio": best["grouped"] / best["scaled"], "difference": float((a - b).detach().abs().max() / a.detach().abs().max()),
+            "size": size, "scaled_ms": 1e3 * seconds, "grouped_ms": 1e3 * other,
+            "ratio": other / seconds, "difference": float((a - b).abs().max() / a.abs().max()),
         })  # fmt: skip
     print_rows(rows, options, facts(options))
+
+
+def step(way: Way, conv: EqualConv, x: Tensor, style: Tensor, bf16: bool) -> None:
+    """Forward and backward."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        y = way(conv, x, style)
+    y.float().square().mean().backward()
 
 
 def scaled(conv: EqualConv, x: Tensor, style: Tensor) -> Tensor:

@@ -85,40 +85,41 @@ def gather(out: Path, look: Iterable[Path] = (), paintings: Path | None = None) 
             Path(folder) for folder, _, _ in os.walk(extra) if Path(folder).name in ("doc", "site-packages", "usr")
         ]
         roots.append(extra)
-    folders = {"train": out / "train", "test": out / "test", "paintings": paintings}
-    names: dict[str, list[str]] = {name: [] for name in (*folders, "missing")}
+    copied = [("train", tail) for tail in TRAIN] + [("test", tail) for tail in TEST]
+    rewritten = [("train", tail) for tail in WALLPAPERS]
+    folders = {"train": out / "train", "test": out / "test"}
+    if paintings is not None:
+        folders["paintings"] = paintings
+        rewritten.append(("paintings", STARRY_NIGHT))
     for folder in folders.values():
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-    for split, tails in (("train", TRAIN), ("test", TEST), ("train", WALLPAPERS), ("paintings", [STARRY_NIGHT])):
-        folder = folders[split]
-        for tail in tails if folder else ():
-            found = first_file(roots, tail + "*")
-            if found is None:
-                names["missing"].append(tail)
-                continue
-            name = "-".join(tail.split("/")[-2:]).rstrip("_").split(".")[0]
-            if tails in (TRAIN, TEST):
-                name += found.suffix
-                shutil.copyfile(found, folder / name)
-            else:
-                name += ".png"
-                with Image.open(found) as image:
-                    written(image, folder / name, EDGE if split == "paintings" else 0)
+        folder.mkdir(parents=True, exist_ok=True)
+    names: dict[str, list[str]] = {name: [] for name in ("train", "test", "paintings", "missing")}
+
+    def write(image: Image.Image, split: str, stem: str) -> None:
+        if split in folders:
+            name = f"{stem}.png"
+            reduced(image, EDGE if split == "paintings" else 0).save(folders[split] / name)
             names[split].append(name)
+
+    for split, tail in [*copied, *rewritten]:
+        found = first_file(roots, tail + "*")
+        if found is None:
+            names["missing"].append(tail)
+            continue
+        stem = "-".join(tail.split("/")[-2:]).rstrip("_").split(".")[0]
+        if (split, tail) in rewritten:
+            with Image.open(found) as image:
+                write(image, split, stem)
+        else:
+            shutil.copyfile(found, folders[split] / (stem + found.suffix))
+            names[split].append(stem + found.suffix)
     for archive in GCOMPRIS:
         found = first_file(roots, f"share/gcompris-qt/rcc/{archive}.rcc")
         if found is None:
             names["missing"].append(f"gcompris-qt/rcc/{archive}.rcc")
             continue
         for stem, image in photos_in(found):
-            painted = stem.startswith(VAN_GOGH)
-            split = "paintings" if painted else "train"
-            folder = folders[split]
-            if folder is not None:
-                name = f"{archive}-{stem}.png"
-                written(image, folder / name, EDGE if painted else 0)
-                names[split].append(name)
+            write(image, "paintings" if stem.startswith(VAN_GOGH) else "train", f"{archive}-{stem}")
     return names
 
 
@@ -126,10 +127,10 @@ def first_file(roots: Iterable[Path], pattern: str) -> Path | None:
     return next((path for root in roots for path in sorted(root.glob(pattern)) if path.is_file()), None)
 
 
-def written(image: Image.Image, place: Path, edge: int = 0) -> None:
+def reduced(image: Image.Image, edge: int) -> Image.Image:
     """RGB, `edge` pixels cropped at each side, reduced by means of squares of pixels until the longer side has at most `SIDE`."""
     image = ImageOps.crop(image.convert("RGB"), edge)
-    image.reduce(-(-max(image.size) // SIDE)).save(place)
+    return image.reduce(-(-max(image.size) // SIDE))
 
 
 # --- resource files of Qt --------------------------------------------------------------------------------------------------

@@ -149,27 +149,29 @@ def denoising(runs: dict[str, Run], photos: list[Tensor], distances: Distances, 
         normal = torch.randn(whole.shape, generator=torch.Generator().manual_seed(number))
         return gaussian_noise(whole[None], normal[None], SIGMA)[0]
 
-    def told(function: str, **more: Any) -> Callable[[Tensor, int], np.ndarray]:
+    def told(denoiser: Callable[..., np.ndarray], *given: float, **more: Any) -> Callable[[Tensor, int], np.ndarray]:
+        """By a function of images (H, W, 3) in [0, 1]."""
+
         def answer(whole: Tensor, number: int) -> np.ndarray:
-            x = (noisy(whole, number).numpy().transpose(1, 2, 0) + 1) / 2
-            found = getattr(importlib.import_module("skimage.restoration"), function)(
-                x, sigma=SIGMA / 255, channel_axis=-1, **more
-            )
-            return as_bytes(found)
+            return as_bytes(denoiser((noisy(whole, number).numpy().transpose(1, 2, 0) + 1) / 2, *given, **more))
 
         return answer
 
-    def block_matched(whole: Tensor, number: int) -> np.ndarray:
-        x = (noisy(whole, number).numpy().transpose(1, 2, 0) + 1) / 2
-        return as_bytes(importlib.import_module("bm3d").bm3d_rgb(x, SIGMA / 255))
-
     found = {"noisy": mean_figures(lambda x, number: as_levels(noisy(x, number)), photos, distances)}
     if has("skimage"):
-        non_local = told("denoise_nl_means", patch_size=5, patch_distance=6, h=0.8 * SIGMA / 255, fast_mode=True)
-        found["non-local means"] = mean_figures(non_local, photos, distances)
-        wavelets = told("denoise_wavelet", method="BayesShrink", mode="soft", convert2ycbcr=True, rescale_sigma=True)
-        found["wavelets, BayesShrink"] = mean_figures(wavelets, photos, distances)
+        scikit, common = importlib.import_module("skimage.restoration"), {"sigma": SIGMA / 255, "channel_axis": -1}
+        found["non-local means"] = mean_figures(
+            told(scikit.denoise_nl_means, patch_size=5, patch_distance=6, h=0.8 * SIGMA / 255, fast_mode=True, **common),
+            photos, distances,
+        )  # fmt: skip
+        found["wavelets, BayesShrink"] = mean_figures(
+            told(
+                scikit.denoise_wavelet, method="BayesShrink", mode="soft", convert2ycbcr=True, rescale_sigma=True, **common
+            ),
+            photos, distances,
+        )  # fmt: skip
     if has("bm3d"):
+        block_matched = told(importlib.import_module("bm3d").bm3d_rgb, SIGMA / 255)
         found["BM3D"] = mean_figures(block_matched, photos, distances)
     if "denoise" in runs:
         found["denoise"] = mean_figures(lambda x, number: through(runs["denoise"], noisy(x, number)), photos, distances)

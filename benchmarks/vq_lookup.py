@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from common import CLOCKS, facts, make_parser, parse, print_rows
+from common import CLOCKS, best_seconds, facts, make_parser, parse, print_rows
 from torch import Tensor
 
 from ganvas.networks.vq import FSQ, Codebook, straight_through, sums_by_code
@@ -130,15 +130,16 @@ def compared(
     ours: Callable[[], Tensor], theirs: Callable[[], Tensor], rounds: int, clock: Callable[[], float], device: torch.device
 ) -> dict[str, float]:  # fmt: skip
     same = float((ours() == theirs()).float().mean())  # the first call of each, before anything has moved
-    best = [float("inf"), float("inf")]
-    for _ in range(rounds):
-        for i, call in enumerate((ours, theirs)):
-            began = clock()
+
+    def timed(call: Callable[[], Tensor]) -> Callable[[], None]:
+        def whole() -> None:
             call()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            best[i] = min(best[i], clock() - began)
-    mine, other = best
+
+        return whole
+
+    mine, other = best_seconds([timed(ours), timed(theirs)], rounds, clock)
     return {
         "ours_ms": round(1e3 * mine, 4),
         "theirs_ms": round(1e3 * other, 4),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
@@ -14,14 +13,6 @@ from ganvas.abilities import Samples
 from ganvas.data import open_data
 from ganvas.defaults import MEASURED_SEED
 from ganvas.registry import create
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(autouse=True)
-def _benchmarks_importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield
 
 
 def test_digits_that_were_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +19,6 @@ from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from parts import trainer_for
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(autouse=True)
-def _benchmarks_importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    searching = torch.backends.cudnn.benchmark
-    yield
-    torch.backends.cudnn.benchmark = searching
 
 
 @pytest.mark.parametrize(("size", "channels"), [(32, 3), (64, 1)])

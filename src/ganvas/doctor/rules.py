@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ganvas.doctor.signals import LATE_SHARE, Signals
-from ganvas.doctor.unusual import Unusual, size_of, unusual_settings
+from ganvas.doctor.unusual import Unusual, unusual_settings
 from ganvas.figure import distance_figure, read_figures
 
 REPORTED_CONFIDENCE = 0.5  # from here on a finding is reported
@@ -366,12 +366,7 @@ def unusual_setting(s: Signals) -> Opinion:
     if not blamed:
         return Opinion(0.0, {})
     confidence, found = blamed[0]
-    value = size_of(found.value)
-    evidence = {
-        found.name: math.nan if value is None else value,
-        "powers of ten from the presets": found.powers,
-        "progress": progress(s),
-    }
+    evidence = {found.name: found.size, "powers of ten from the presets": found.powers, "progress": progress(s)}
     return Opinion(confidence, evidence, GAPS)
 
 

@@ -24,11 +24,12 @@ FOR_TESTS = "tiny"  # a preset that every method has and that is to be quick, no
 
 @dataclass(frozen=True)
 class Unusual:
-    """A setting with its value, the value of the run's preset (None where that is computed), the powers of ten between its
-    value and the nearest one of a preset, and whether it is a count below all of theirs."""
+    """A setting with its value, its size (see `size_of`), the value of the run's preset (None where that is computed), the powers
+    of ten between its size and the nearest one of a preset, and whether it is a count below all of theirs."""
 
     name: str
     value: object
+    size: float
     usual: object
     powers: float
     too_few: bool
@@ -46,17 +47,14 @@ def unusual_settings(signals: Signals) -> list[Unusual]:
         return []
     found: list[Unusual] = []
     for key, setting in settings_of(method).items():
-        value, usual = size_of(values.get(key)), []
-        for settings in known:
-            size = size_of(settings[key])
-            if size is not None:
-                usual.append(size)
-        if key in MEASURED or value is None or not usual:
+        size = size_of(values.get(key))
+        usual = [one for settings in known if (one := size_of(settings[key])) is not None]
+        if key in MEASURED or size is None or not usual:
             continue
-        powers = min(powers_between(value, size, setting) for size in usual)
+        powers = min(powers_between(size, one, setting) for one in usual)
         if powers > 0:
-            too_few = is_count(setting, method) and value < min(usual)
-            found.append(Unusual(key, values[key], own[key], powers, too_few))
+            too_few = is_count(setting, method) and size < min(usual)
+            found.append(Unusual(key, values[key], size, own[key], powers, too_few))
     return sorted(found, key=lambda one: -one.powers)
 
 

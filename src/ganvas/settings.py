@@ -52,6 +52,9 @@ class Setting:
     fewer_is_fine: bool = False
     """Of an integer of at least 1: a small one is a choice, or takes more time, and results are no worse for it. The doctor says
     nothing of it then, where it warns of other counts far below all presets."""
+    when: str = ""
+    """What another setting must be for this one to have an effect: "augment=ada", "kind=jpeg,mix" (one of these) or "gamma" (on:
+    anything but 0, False, "none" and an empty list). See `has_effect`."""
 
     @property
     def is_list(self) -> bool:
@@ -107,6 +110,7 @@ def setting(
     may_be_empty: bool = False,
     odd: bool = False,
     fewer_is_fine: bool = False,
+    when: str = "",
 ) -> Any:
     """A dataclass field that carries its own help and checks. `minimum` and `maximum` are allowed values themselves, and
     limits of each value of a list.
@@ -115,7 +119,8 @@ def setting(
     """
     facts = {
         "help": help, "minimum": minimum, "maximum": maximum, "unit": unit, "above": above, "metavar": metavar, "flag": flag,
-        "may_be_empty": may_be_empty, "odd": odd, "fewer_is_fine": fewer_is_fine, "choices": tuple(choices) if choices else None,
+        "may_be_empty": may_be_empty, "odd": odd, "fewer_is_fine": fewer_is_fine, "when": when,
+        "choices": tuple(choices) if choices else None,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata={"setting": facts})
 
@@ -134,6 +139,17 @@ def _settings_of_class(cls: type[Any]) -> dict[str, Setting]:
             facts = field.metadata["setting"]
             settings[field.name] = Setting(field.name, types_of[field.name], field.default, **facts)
     return settings
+
+
+def has_effect(name: str, declared: Mapping[str, Setting], values: Mapping[str, object]) -> bool:
+    """Whether a setting has an effect where the others have these `values`, as far as that is declared (`Setting.when`). The
+    setting that it depends on must have one itself."""
+    other, _, choices = declared[name].when.partition("=")
+    if not other:
+        return True
+    value = values.get(other, declared[other].default)
+    met = value in choices.split(",") if choices else value is None or (bool(value) and value != "none")
+    return met and has_effect(other, declared, values)
 
 
 def as_dict(owner: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from ganvas.doctor import FINDING_MEANINGS, FINDINGS, diagnose
 from ganvas.doctor.rules import RULES, ramp
 from ganvas.doctor.signals import Signals
-from ganvas.doctor.unusual import is_count, unusual_settings
+from ganvas.doctor.unusual import is_count, powers_between, unusual_settings
 from ganvas.registry import create, find, method_names, presets
 from ganvas.settings import settings_of
 from ganvas.training.guard import ACTING_CONFIDENCE
@@ -158,6 +158,40 @@ def test_presets_are_not_unusual() -> None:
     tiny = {"method": "dcgan", "settings": create("dcgan", "tiny").settings()}
     found = {one.name: one.too_few for one in unusual_settings(Signals(Path(), info=tiny))}
     assert found == {"width": True, "z_dim": False}
+
+
+def test_a_setting_without_effect_is_not_named(tmp_path: Path) -> None:
+    """`ada_images` is ADA's, and the default is no augmentation; a condition may hang on another one."""
+    idle = {"ada_images": 1000, "ada_target": 0.99}
+    assert diagnose(write_log(tmp_path, DEAD_START, settings=idle)).findings[0].name != "unusual_setting"
+    used = diagnose(write_log(tmp_path, DEAD_START, settings={**idle, "augment": "ada"})).findings[0]
+    assert used.name == "unusual_setting" and "ada_images" in used.change.settings
+
+    settings = create("cyclegan", None, {"max_displacement": 60.0, "generator": "retouch"}).settings()
+    for generator, named in (("retouch", ["max_displacement"]), ("unet", [])):
+        info = {"method": "cyclegan", "settings": {**settings, "generator": generator}}
+        assert [one.name for one in unusual_settings(Signals(Path(), info=info))] == named
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "value", "usual", "powers"),
+    [
+        ("dcgan", "beta2", 0.5, 0.999, 2.7),
+        ("dcgan", "beta2", 0.99, 0.999, 1.0),
+        ("dcgan", "beta1", 0.001, 0.5, 0.3),  # as good as 0
+        ("dcgan", "beta1", 0.0, 0.5, 0.3),
+        ("r3gan", "ema", 0.0, 0.999, 3.0),
+        ("r3gan", "ema", 0.99999, 0.999, 2.0),
+        ("rnn_text", "dropout", 0.9, 0.0, 1.0),
+        ("rnn_text", "dropout", 0.001, 0.1, 0.05),
+        ("rnn_text", "top_p", 0.9, 1.0, 0.05),
+        ("rnn_text", "temperature", 10.0, 1.0, 1.0),
+        ("flow_matching", "label_dropout", 1.0, 0.1, 3.0),
+        ("r3gan", "gamma", 0.0, 0.05, 3.0),
+    ],
+)
+def test_how_far_a_setting_is(method: str, key: str, value: float, usual: float, powers: float) -> None:
+    assert powers_between(value, usual, settings_of(find(method))[key]) == pytest.approx(powers, abs=0.01)
 
 
 def test_what_counts_as_a_count() -> None:

@@ -15,7 +15,7 @@ from ganvas.errors import GanvasError
 from ganvas.figure import is_number
 from ganvas.method import Method
 from ganvas.registry import create, find, presets
-from ganvas.settings import Setting, settings_of
+from ganvas.settings import Setting, has_effect, settings_of
 
 MEASURED = ("lr", "balance")
 ZERO_POWERS = 3.0  # what 0 counts as where every preset has more: a thousandfold
@@ -36,8 +36,8 @@ class Unusual:
 
 
 def unusual_settings(signals: Signals) -> list[Unusual]:
-    """Every setting that differs from the method's defaults and all its presets, the furthest first. None where the method is
-    unknown."""
+    """Every setting that differs from the method's defaults and all its presets, the furthest first, but for those without effect
+    under the run's other settings. None where the method is unknown."""
     values, name = signals.info.get("settings") or {}, str(signals.info.get("method", ""))
     try:
         method, own = find(name), usual_settings(signals)
@@ -46,10 +46,11 @@ def unusual_settings(signals: Signals) -> list[Unusual]:
     except GanvasError:
         return []
     found: list[Unusual] = []
-    for key, setting in settings_of(method).items():
+    declared = settings_of(method)
+    for key, setting in declared.items():
         size = size_of(values.get(key))
         usual = [one for settings in known if (one := size_of(settings[key])) is not None]
-        if key in MEASURED or size is None or not usual:
+        if key in MEASURED or size is None or not usual or not has_effect(key, declared, values):
             continue
         powers = min(powers_between(size, one, setting) for one in usual)
         if powers > 0:
@@ -80,13 +81,12 @@ def size_of(value: object) -> float | None:
 
 
 def powers_between(value: float, usual: float, setting: Setting) -> float:
-    """Powers of ten between two values. Decays and shares, which lie below 1, are compared by 1 - value where they are above a
-    half, since 0.99 and 0.5 differ as 100 and 2 steps do."""
+    """Powers of ten between two values. Decays, probabilities and shares, which are at most 1, are compared by 1 - value: a decay
+    of 0.999 averages a hundred times as long as one of 0.9, and near 0 they are all as good as off."""
     if value == usual:
         return 0.0
-    below_one = setting.maximum is not None and setting.maximum <= 1
-    if below_one and max(value, usual) > 0.5 and max(value, usual) < 1:
-        return abs(math.log10((1 - value) / (1 - usual)))
+    if setting.maximum is not None and setting.maximum <= 1 and usual < 1:
+        return ZERO_POWERS if value >= 1 else abs(math.log10((1 - value) / (1 - usual)))
     if value == 0 or usual == 0:
-        return 0.0 if below_one else ZERO_POWERS
+        return ZERO_POWERS
     return abs(math.log10(abs(value / usual)))

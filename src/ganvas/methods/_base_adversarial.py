@@ -47,8 +47,12 @@ class AugmentsBeforeD(Method):
         "augmentation of what D sees, in a clip alike in all frames, for small data sets; ada adapts its strength",
         choices=("none", "diffaugment", "ada"),
     )
-    ada_target: float = setting(0.6, "ada: mean sign of D's logits on real examples to hold", minimum=0, maximum=1)
-    ada_images: int = setting(500_000, "ada: images, or clips, over which its strength may rise from 0 to 1", minimum=1)
+    ada_target: float = setting(
+        0.6, "ada: mean sign of D's logits on real examples to hold", minimum=0, maximum=1, when="augment=ada"
+    )
+    ada_images: int = setting(
+        500_000, "ada: images, or clips, over which its strength may rise from 0 to 1", minimum=1, when="augment=ada"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,9 +87,14 @@ class ChoiceOfLoss(Method):
         choices=("relativistic", "cross_entropy"),
     )
     gamma: float | None = setting(
-        None, "relativistic: weight of R1 and R2; auto = total variance of what a discriminator sees / 200", minimum=0
+        None,
+        "relativistic: weight of R1 and R2; auto = total variance of what a discriminator sees / 200",
+        minimum=0,
+        when="loss=relativistic",
     )
-    penalty_every: int = setting(4, "relativistic: penalise in every n-th step only, n times as strongly", minimum=1)
+    penalty_every: int = setting(
+        4, "relativistic: penalise in every n-th step only, n times as strongly", minimum=1, when="loss=relativistic"
+    )
 
     def start_training(self, resumed: bool) -> None:
         super().start_training(resumed)

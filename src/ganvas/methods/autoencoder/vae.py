@@ -74,23 +74,28 @@ class VAE(ClassConditional, Autoencoder, Samples, Encodes, HasLikelihood):
         "the decoder's distribution of a pixel",
         choices=("bernoulli", "gaussian", "logistic_mixture"),
     )
-    components: int = setting(5, "logistic_mixture: components per pixel", minimum=1)
+    components: int = setting(5, "logistic_mixture: components per pixel", minimum=1, when="pixels=logistic_mixture")
     binarise: str = setting(
         "none",
         "bernoulli: how images become 0 and 1; stochastic samples anew at each step",
         choices=("none", "threshold", "stochastic"),
+        when="pixels=bernoulli",
     )
     beta: float = setting(1.0, "weight of the KL term; above 1 favours few, separate causes", minimum=0)
-    kl_warmup: int = setting(0, "steps over which the KL term's weight rises from 0", minimum=0)
+    kl_warmup: int = setting(0, "steps over which the KL term's weight rises from 0", minimum=0, when="beta")
     free_bits: float = setting(
-        0.0, "free bits: KL per latent dimension, mean over the batch, that is not penalised", minimum=0, unit="nats"
+        0.0,
+        "free bits: KL per latent dimension, mean over the batch, that is not penalised",
+        minimum=0,
+        unit="nats",
+        when="beta",
     )
     network: str = setting("strided", "strided 4x4 convolutions, or fully connected", choices=("strided", "mlp"))
     widths: tuple[int, ...] = setting(
         (128, 64, 32), "channels from the smallest size up; of mlp, units from z up to the image", minimum=1
     )
     shift: int = setting(0, "maximum random shift of training images along each axis", minimum=0, unit="pixels")
-    shift_share: float = setting(0.5, "shift: share of the images that are shifted", minimum=0, maximum=1)
+    shift_share: float = setting(0.5, "shift: share of the images that are shifted", minimum=0, maximum=1, when="shift")
     conditional: bool = setting(False, "condition the decoder on the class of each image; the data need labels")
     decay: str = setting(
         "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")

@@ -74,10 +74,12 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
         "how the codes are learned: moving averages, gradient, or fixed levels (finite scalar quantisation)",
         choices=("ema", "gradient", "fsq"),
     )
-    size: int = setting(128, "ema, gradient: codes in a codebook", minimum=2, maximum=65536)
-    length: int = setting(32, "ema, gradient: numbers in a code's vector", minimum=1)
+    size: int = setting(
+        128, "ema, gradient: codes in a codebook", minimum=2, maximum=65536, when="quantiser=ema,gradient"
+    )
+    length: int = setting(32, "ema, gradient: numbers in a code's vector", minimum=1, when="quantiser=ema,gradient")
     fsq_levels: tuple[int, ...] = setting(
-        (8, 5, 4), "fsq: levels of each number; their product is the number of codes", minimum=1
+        (8, 5, 4), "fsq: levels of each number; their product is the number of codes", minimum=1, when="quantiser=fsq"
     )
     levels: int = setting(1, "grids of codes: one, or a coarse one of half the size too", choices=(1, 2))
     downsamplings: int = setting(2, "downsamplings from the image to the (finer) grid", minimum=1, maximum=8)
@@ -85,14 +87,20 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
         "straight",
         "ema, gradient: gradient through the quantisation: straight-through or the rotation trick",
         choices=("straight", "rotation"),
+        when="quantiser=ema,gradient",
     )
-    beta: float = setting(0.25, "ema, gradient: weight of the commitment term", minimum=0)
-    codebook_decay: float = setting(0.99, "ema: decay of a code's moving averages per step", minimum=0, maximum=0.99999)
+    beta: float = setting(
+        0.25, "ema, gradient: weight of the commitment term", minimum=0, when="quantiser=ema,gradient"
+    )
+    codebook_decay: float = setting(
+        0.99, "ema: decay of a code's moving averages per step", minimum=0, maximum=0.99999, when="quantiser=ema"
+    )
     revive: float = setting(
         USED_SHARE,
         "ema, gradient: a code used less than this fraction of a uniform share is reset to an encoder output; 0: never",
         minimum=0,
         maximum=0.99,
+        when="quantiser=ema,gradient",
     )
     width: int = setting(64, "channels of the features on the grid", minimum=2)
     blocks: int = setting(2, "residual blocks, each network and level", minimum=0)

@@ -57,13 +57,19 @@ class GatedPixelCNN(ExactLikelihood):
         choices=("binary", "categorical", "logistic_mixture"),
     )
     levels: int = setting(
-        256, "categorical, logistic_mixture: levels of a channel", minimum=2, maximum=256, fewer_is_fine=True
+        256,
+        "categorical, logistic_mixture: levels of a channel",
+        minimum=2,
+        maximum=256,
+        fewer_is_fine=True,
+        when="output=categorical,logistic_mixture",
     )
-    mixtures: int = setting(10, "logistic_mixture: components", minimum=1)
+    mixtures: int = setting(10, "logistic_mixture: components", minimum=1, when="output=logistic_mixture")
     binarise: str = setting(
         "threshold",
         "binary: 1 where a value is above the middle, or sampled in each step with the value as probability",
         choices=("threshold", "stochastic"),
+        when="output=binary",
     )
     width: int = setting(64, "features of each stack; rounded up to a multiple of the channels", minimum=1)
     layers: int = setting(8, "gated layers", minimum=1)

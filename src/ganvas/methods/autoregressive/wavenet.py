@@ -53,7 +53,7 @@ class WaveNetMethod(ExactLikelihood):
         choices=("categorical", "logistic_mixture"),
     )
     levels: int = setting(256, "mu-law levels of a sample", minimum=2, maximum=256, fewer_is_fine=True)
-    mixtures: int = setting(10, "logistic_mixture: components", minimum=1)
+    mixtures: int = setting(10, "logistic_mixture: components", minimum=1, when="output=logistic_mixture")
     width: int = setting(64, "features of a layer", minimum=1)
     layers: int = setting(10, "gated layers of a stack, with increasing dilation", minimum=1, maximum=16)
     stacks: int = setting(2, "stacks, each starting at dilation 1", minimum=1)

@@ -57,9 +57,11 @@ class FlowMatching(ClassConditional, Samples):
     )
     sampling_steps: int = setting(8, "steps of the solver", minimum=1)
     conditional: bool = setting(False, "condition the network on the class of each image; the data need labels")
-    label_dropout: float = setting(0.1, "conditional: share of the images without their label", minimum=0, maximum=1)
+    label_dropout: float = setting(
+        0.1, "conditional: share of the images without their label", minimum=0, maximum=1, when="conditional"
+    )
     guidance: float = setting(
-        1.0, "conditional: classifier-free guidance weight; 1: none, above 1: stronger", minimum=0
+        1.0, "conditional: classifier-free guidance weight; 1: none, above 1: stronger", minimum=0, when="conditional"
     )
     ema: float = setting(0.999, "decay of the network's average per step", minimum=0, maximum=0.999999)
 

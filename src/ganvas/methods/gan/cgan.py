@@ -36,12 +36,15 @@ class CGAN(NonSaturating):
     lr: float = setting(2e-3, "learning rate of Adam, both networks", minimum=0)
     join: str = setting("projection", "how D is conditioned on the class", choices=("concat", "projection"))
     network: str = setting("conv", "DCGAN's convolutions, or fully connected layers", choices=("conv", "mlp"))
-    width: int = setting(28, "conv: channels at the largest inner size, both networks", minimum=1)
+    width: int = setting(28, "conv: channels at the largest inner size, both networks", minimum=1, when="network=conv")
     generator: tuple[int, ...] = setting(
-        (200, 1000, 1200), "mlp: widths of G's layers of z, of the class and of both", minimum=1
+        (200, 1000, 1200), "mlp: widths of G's layers of z, of the class and of both", minimum=1, when="network=mlp"
     )
     discriminator: tuple[int, ...] = setting(
-        (240, 50, 240), "mlp: widths of D's layers of the image, of the class and of both", minimum=1
+        (240, 50, 240),
+        "mlp: widths of D's layers of the image, of the class and of both",
+        minimum=1,
+        when="network=mlp",
     )
 
     def build(self, spec: DataSpec) -> None:

@@ -61,14 +61,15 @@ class InfoGAN(Adversarial):
         (10,), "values of each categorical code, such as 10 or 10-4", minimum=1, may_be_empty=True, fewer_is_fine=True
     )
     continuous: int = setting(2, "codes that are a number in [-1, 1]", minimum=0)
-    categorical_weight: float = setting(1.0, "lambda of the categorical codes", minimum=0)
-    continuous_weight: float = setting(0.1, "lambda of the continuous codes", minimum=0)
+    categorical_weight: float = setting(1.0, "lambda of the categorical codes", minimum=0, when="categorical")
+    continuous_weight: float = setting(0.1, "lambda of the continuous codes", minimum=0, when="continuous")
     lr: float = setting(1e-3, "learning rate of Adam, G", minimum=0)
     balance: float = setting(0.2, "learning rate of D and Q over that of G", minimum=0)
     invariance: float = setting(
         0.0,
         "weight of Q predicting the same category for two warps of a real image, all equally often; needs warp",
         minimum=0,
+        when="warp",
     )
     warp: float = setting(
         0.0, "strength of random rotation, shear, scale and shift of all inputs of D and Q", minimum=0, maximum=2

@@ -55,9 +55,15 @@ class LAPGAN(Adversarial):
         "the coarsest level's pair: fully connected (the paper), or convolutions as in DCGAN",
         choices=("mlp", "conv"),
     )
-    base_generator: tuple[int, ...] = setting((1200, 1200), "mlp: hidden widths of the coarsest level's G", minimum=1)
-    base_discriminator: tuple[int, ...] = setting((600, 600), "mlp: hidden widths of the coarsest level's D", minimum=1)
-    base_width: int = setting(128, "conv: channels of the coarsest level's pair at its largest inner size", minimum=1)
+    base_generator: tuple[int, ...] = setting(
+        (1200, 1200), "mlp: hidden widths of the coarsest level's G", minimum=1, when="base=mlp"
+    )
+    base_discriminator: tuple[int, ...] = setting(
+        (600, 600), "mlp: hidden widths of the coarsest level's D", minimum=1, when="base=mlp"
+    )
+    base_width: int = setting(
+        128, "conv: channels of the coarsest level's pair at its largest inner size", minimum=1, when="base=conv"
+    )
     width: int = setting(64, "channels of G_k", minimum=1)
     depth: int = setting(1, "3 x 3 convolutions of G_k between its first and its last", minimum=0)
     disc_width: int = setting(64, "channels of D_k at its largest inner size", minimum=1)

@@ -48,9 +48,9 @@ class R3GAN(Adversarial):
     widths: tuple[int, ...] = setting(
         (96, 48, 24), "channels from the smallest images up; of strided, without full size", minimum=1
     )
-    blocks: int = setting(2, "residual blocks a stage (dense and grouped)", minimum=1)
-    expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
-    group_size: int = setting(16, "channels a group of a grouped block", minimum=1)
+    blocks: int = setting(2, "residual blocks a stage (dense and grouped)", minimum=1, when="network=dense,grouped")
+    expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1, when="network=grouped")
+    group_size: int = setting(16, "channels a group of a grouped block", minimum=1, when="network=grouped")
     conditional: bool = setting(False, "condition both networks on the class of each image; the data need labels")
     ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 

@@ -62,9 +62,13 @@ class StyleGAN2(Pair):
     gamma: float | None = setting(None, "weight of R1; auto = total variance of the data / 200", minimum=0)
     r1_every: int = setting(16, "R1 in every n-th step only, n times as strongly", minimum=1, fewer_is_fine=True)
     path_weight: float = setting(2.0, "weight of the path length penalty; 0: none", minimum=0)
-    path_every: int = setting(4, "path length in every n-th step only, n times as strongly", minimum=1)
-    path_share: int = setting(2, "path length on every n-th image of the batch only", minimum=1)
-    path_decay: float = setting(0.99, "decay of the mean path length, a penalty", minimum=0, maximum=0.999999)
+    path_every: int = setting(
+        4, "path length in every n-th step only, n times as strongly", minimum=1, when="path_weight"
+    )
+    path_share: int = setting(2, "path length on every n-th image of the batch only", minimum=1, when="path_weight")
+    path_decay: float = setting(
+        0.99, "decay of the mean path length, a penalty", minimum=0, maximum=0.999999, when="path_weight"
+    )
     mixing: float = setting(0.9, "share of training images that change to another style midway", minimum=0, maximum=1)
     truncation: float = setting(1.0, "sampling: 1 as trained, towards 0 nearer to the mean style", minimum=0, maximum=2)
     w_decay: float = setting(0.998, "decay of the mean style per step", minimum=0, maximum=0.999999)

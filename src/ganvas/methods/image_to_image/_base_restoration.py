@@ -74,13 +74,20 @@ class SuperResolution(RestorationMethod):
     width: int = setting(64, "channels of G", minimum=1)
     blocks: int = setting(16, "residual blocks of G", minimum=0)
     kernel: int = setting(
-        3, "srresnet: side of G's first convolution, and of its last where the tail is staged", minimum=1, odd=True
+        3,
+        "srresnet: side of G's first convolution, and of its last where the tail is staged",
+        minimum=1,
+        odd=True,
+        when="generator=srresnet",
     )
-    norm: str = setting("none", "srresnet: normalisation in G's blocks", choices=("none", "batch"))
+    norm: str = setting(
+        "none", "srresnet: normalisation in G's blocks", choices=("none", "batch"), when="generator=srresnet"
+    )
     tail: str = setting(
         "direct",
         "srresnet: direct is one pixel shuffle at the end, staged upsamples in steps of two",
         choices=("direct", "staged"),
+        when="generator=srresnet",
     )
 
     def build_generator(self, spec: DataSpec, base: bool = True) -> nn.Module:

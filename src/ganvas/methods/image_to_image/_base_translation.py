@@ -32,19 +32,28 @@ class Translation(TwoAdams, Translates, Demonstrates):
     )
     width: int = setting(64, "G's channels at its first size", minimum=1)
     downsamplings: int = setting(
-        8, "unet, repaint: maximum number of downsamplings; small images allow fewer", minimum=1, maximum=10
+        8,
+        "unet, repaint: maximum number of downsamplings; small images allow fewer",
+        minimum=1,
+        maximum=10,
+        when="generator=unet,repaint",
     )
-    blocks: int = setting(9, "resnet: residual blocks", minimum=0)
+    blocks: int = setting(9, "resnet: residual blocks", minimum=0, when="generator=resnet")
     norm: str = setting(
         "batch", "normalisation in G, and in D where it is patch", choices=("batch", "instance", "none")
     )
     skip: bool = setting(
         False,
         "unet, resnet: G predicts a residual and starts as the identity, for similar domains",
+        when="generator=unet,resnet",
     )
-    relu_skips: bool = setting(False, "unet: rectify what the skip connections carry, as the authors' code does")
+    relu_skips: bool = setting(
+        False, "unet: rectify what the skip connections carry, as the authors' code does", when="generator=unet"
+    )
     transposed: bool = setting(
-        False, "resnet: transposed convolutions as in the paper; the default upsamples by nearest neighbour first"
+        False,
+        "resnet: transposed convolutions as in the paper; the default upsamples by nearest neighbour first",
+        when="generator=resnet",
     )
     max_displacement: float = setting(
         0.0,
@@ -52,10 +61,14 @@ class Translation(TwoAdams, Translates, Demonstrates):
         minimum=0,
         maximum=64,
         unit="pixels",
+        when="generator=retouch,repaint",
     )
     d_width: int = setting(64, "D's channels at its first size", minimum=1)
     d_layers: int = setting(
-        3, "patch: maximum downsamplings of D: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+        3,
+        "patch: maximum downsamplings of D: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel",
+        minimum=0,
+        when="discriminator=patch",
     )
     discriminator: str = setting(
         "patch",
@@ -67,7 +80,9 @@ class Translation(TwoAdams, Translates, Demonstrates):
     )
     adversarial: float = setting(1.0, "weight of the adversarial loss, for G", minimum=0)
     gamma: float = setting(0.0, "weight of D's squared gradient at real images (R1), halved, per patch", minimum=0)
-    penalty_every: int = setting(4, "gamma: steps between two penalties, which are scaled up accordingly", minimum=1)
+    penalty_every: int = setting(
+        4, "gamma: steps between two penalties, which are scaled up accordingly", minimum=1, when="gamma"
+    )
     shift: int = setting(0, "maximum random shift of training images, in pixels", minimum=0)
     ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 

@@ -64,7 +64,11 @@ class CycleGAN(Translation):
         choices=TRANSLATION_GENERATORS,
     )
     downsamplings: int = setting(
-        4, "unet, repaint: maximum number of downsamplings; small images allow fewer", minimum=1, maximum=10
+        4,
+        "unet, repaint: maximum number of downsamplings; small images allow fewer",
+        minimum=1,
+        maximum=10,
+        when="generator=unet,repaint",
     )
     norm: str = setting(
         "instance", "normalisation in the generators, and in D where they are patch", choices=("instance", "none")

@@ -39,13 +39,21 @@ class Denoise(RestorationMethod):
     kind: str = setting(
         "gaussian", "the degradation; mix: one of the four for each image", choices=(*NOISE_KINDS, "mix")
     )
-    sigma_min: float = setting(0.0, "gaussian: minimum standard deviation", minimum=0, unit="levels of 255")
-    sigma_max: float = setting(55.0, "gaussian: maximum standard deviation", minimum=0, unit="levels of 255")
-    peak_min: float = setting(10.0, "poisson: minimum photons of a white pixel", minimum=1)
-    peak_max: float = setting(200.0, "poisson: maximum photons of a white pixel", minimum=1)
-    share_max: float = setting(0.3, "salt_and_pepper: maximum share of degraded pixels", minimum=0, maximum=1)
-    quality_min: float = setting(5.0, "jpeg: minimum quality, as in libjpeg", minimum=1, maximum=100)
-    quality_max: float = setting(80.0, "jpeg: maximum quality", minimum=1, maximum=100)
+    sigma_min: float = setting(
+        0.0, "gaussian: minimum standard deviation", minimum=0, unit="levels of 255", when="kind=gaussian,mix"
+    )
+    sigma_max: float = setting(
+        55.0, "gaussian: maximum standard deviation", minimum=0, unit="levels of 255", when="kind=gaussian,mix"
+    )
+    peak_min: float = setting(10.0, "poisson: minimum photons of a white pixel", minimum=1, when="kind=poisson,mix")
+    peak_max: float = setting(200.0, "poisson: maximum photons of a white pixel", minimum=1, when="kind=poisson,mix")
+    share_max: float = setting(
+        0.3, "salt_and_pepper: maximum share of degraded pixels", minimum=0, maximum=1, when="kind=salt_and_pepper,mix"
+    )
+    quality_min: float = setting(
+        5.0, "jpeg: minimum quality, as in libjpeg", minimum=1, maximum=100, when="kind=jpeg,mix"
+    )
+    quality_max: float = setting(80.0, "jpeg: maximum quality", minimum=1, maximum=100, when="kind=jpeg,mix")
     width: int = setting(64, "channels", minimum=1)
     depth: int = setting(12, "convolutions", minimum=2)
     body: str = setting(
@@ -57,7 +65,7 @@ class Denoise(RestorationMethod):
     norm: str = setting("none", "normalisation between the convolutions", choices=("none", "batch"))
     loss: str = setting("l2", "difference from the clean image", choices=("l1", "l2"))
     adversarial: float = setting(0.0, "weight of -log D(G); 0: no discriminator", minimum=0)
-    disc_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
+    disc_width: int = setting(32, "channels of the discriminator at full size", minimum=1, when="adversarial")
 
     def build(self, spec: DataSpec) -> None:
         for low, high in (("sigma_min", "sigma_max"), ("peak_min", "peak_max"), ("quality_min", "quality_max")):

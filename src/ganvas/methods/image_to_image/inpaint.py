@@ -46,14 +46,18 @@ class Inpaint(RestorationMethod):
     )
     loss: str = setting("l2", "error against the complete image", choices=("l1", "l2"))
     first_phase: float = setting(
-        0.5, "share of the budget with the pixel loss only, before the discriminator", minimum=0, maximum=0.95
+        0.5,
+        "share of the budget with the pixel loss only, before the discriminator",
+        minimum=0,
+        maximum=0.95,
+        when="adversarial",
     )
     around: float = setting(0.1, "weight of the error outside of the hole, where the image is known", minimum=0)
     adversarial: float = setting(0.0005, "weight of the adversarial loss; 0: no discriminator", minimum=0)
     width: int = setting(32, "channels at the largest inner size", minimum=1)
     blocks: int = setting(1, "blocks of dilated convolutions at the smallest size", minimum=1)
     fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)
-    disc_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
+    disc_width: int = setting(32, "channels of the discriminator at full size", minimum=1, when="adversarial")
 
     betas = (0.5, 0.99)
 

@@ -42,6 +42,7 @@ class Pix2Pix(Translation):
     resize: bool = setting(
         False,
         "unet: nearest-neighbour upsampling and a 3 x 3 convolution instead of a transposed one, which gives checkerboards",
+        when="generator=unet",
     )
     dropout: float = setting(0.5, "dropout rate in G, its only noise", minimum=0, maximum=0.95)
     perceptual: str = setting(
@@ -49,7 +50,7 @@ class Pix2Pix(Translation):
         "feature extractor of the perceptual loss: none, or a network whose weights are available: efficientnet_lite0,"
         " mobilenet_v2, vgg16, vgg19 or digits",
     )
-    feature_weight: float = setting(10.0, "perceptual: weight of the perceptual loss", minimum=0)
+    feature_weight: float = setting(10.0, "perceptual: weight of the perceptual loss", minimum=0, when="perceptual")
     l1: float = setting(100.0, "weight of the absolute error (lambda)", minimum=0)
     adversarial: float = setting(1.0, "weight of the adversarial loss, for G; 0 is a plain regression", minimum=0)
 

@@ -57,7 +57,7 @@ class SRGAN(SuperResolution):
         " mobilenet_v2, efficientnet_lite0, vgg16, vgg19 or digits",
     )
     pixel_weight: float = setting(1.0, "weight of |G - whole| in the second phase", minimum=0)
-    feature_weight: float = setting(1.0, "weight of the perceptual loss", minimum=0)
+    feature_weight: float = setting(1.0, "weight of the perceptual loss", minimum=0, when="perceptual")
     adversarial: float = setting(0.02, "weight of -log D(G)", minimum=0)
     disc_width: int = setting(64, "channels of D at full size", minimum=1)
     disc_stages: int = setting(3, "downsamplings of D; more give a larger receptive field", minimum=1)

@@ -21,7 +21,9 @@ class StyleTransfer(Method, Stylises, Demonstrates):
     adversarial: float = setting(
         0.0, "weight of the adversarial loss on patches of the paintings; 0: no discriminator", minimum=0
     )
-    disc_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
+    disc_width: int = setting(
+        32, "adversarial: channels of the discriminator's first layer", minimum=1, when="adversarial"
+    )
     lr: float = setting(1e-3, "learning rate of Adam", minimum=0)
     decay: str = setting(
         "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")

@@ -60,7 +60,10 @@ class FastStyle(StyleTransfer):
         choices=("residual", "whole"),
     )
     up_widths: tuple[int, ...] = setting(
-        (64, 32), "whole: channels from the smallest size up, one for each size above it", minimum=1
+        (64, 32),
+        "whole: channels from the smallest size up, one for each size above it",
+        minimum=1,
+        when="generator=whole",
     )
     kernel: int = setting(9, "kernel of the first and last convolution", minimum=1, odd=True, unit="pixels")
 

@@ -91,23 +91,39 @@ class Seq2Seq(Method, Translates):
     )
     adversarial: float = setting(0.0, "weight of D's reward; 0: likelihood alone, without D", minimum=0)
     pretrain: float = setting(
-        0.7, "adversarial: share of the budget in which G learns by likelihood alone", minimum=0, maximum=1
+        0.7,
+        "adversarial: share of the budget in which G learns by likelihood alone",
+        minimum=0,
+        maximum=1,
+        when="adversarial",
     )
     pretrain_d: float = setting(
-        0.05, "adversarial: share of the budget after that in which D learns and has no influence", minimum=0, maximum=1
+        0.05,
+        "adversarial: share of the budget after that in which D learns and has no influence",
+        minimum=0,
+        maximum=1,
+        when="adversarial",
     )
     baseline: bool = setting(
         True,
         "adversarial: subtract the mean reward (over the texts of one process), and scale rewards to a variance of 1",
+        when="adversarial",
     )
     lr_policy: float = setting(
-        1e-4, "adversarial: learning rate of Adam after the first phase, G; until there it falls to this", minimum=0
+        1e-4,
+        "adversarial: learning rate of Adam after the first phase, G; until there it falls to this",
+        minimum=0,
+        when="adversarial",
     )
-    lr_d: float = setting(1e-3, "adversarial: learning rate of Adam, D", minimum=0)
-    d_embedding: int = setting(64, "adversarial: features of a token in D", minimum=1)
-    d_filters: int = setting(64, "adversarial: D's filters of each width", minimum=1)
-    d_widths: tuple[int, ...] = setting((1, 2, 3, 4), "adversarial: tokens that D's filters see", minimum=1)
-    d_dropout: float = setting(0.2, "adversarial: dropout rate before D's last layer", minimum=0, maximum=0.9)
+    lr_d: float = setting(1e-3, "adversarial: learning rate of Adam, D", minimum=0, when="adversarial")
+    d_embedding: int = setting(64, "adversarial: features of a token in D", minimum=1, when="adversarial")
+    d_filters: int = setting(64, "adversarial: D's filters of each width", minimum=1, when="adversarial")
+    d_widths: tuple[int, ...] = setting(
+        (1, 2, 3, 4), "adversarial: tokens that D's filters see", minimum=1, when="adversarial"
+    )
+    d_dropout: float = setting(
+        0.2, "adversarial: dropout rate before D's last layer", minimum=0, maximum=0.9, when="adversarial"
+    )
     ema: float = setting(0.995, "decay of the weights' average per step", minimum=0, maximum=0.999999)
     beam: int = setting(
         4, "sampling: beginnings that beam search keeps; 1: the most probable token each time", minimum=1

@@ -36,7 +36,9 @@ class VideoGAN(AugmentsBeforeD, ChoiceOfLoss, TwoAdams, ClassConditional, Sample
     lr: float = setting(3e-3, "learning rate of Adam, both networks, at the start", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
-    ada_images: int = setting(200_000, "ada: clips over which its strength may rise from 0 to 1", minimum=1)
+    ada_images: int = setting(
+        200_000, "ada: clips over which its strength may rise from 0 to 1", minimum=1, when="augment=ada"
+    )
     noise: float = setting(
         0.0, "standard deviation of normal noise on all values that the discriminators see", minimum=0, maximum=2
     )
@@ -47,6 +49,7 @@ class VideoGAN(AugmentsBeforeD, ChoiceOfLoss, TwoAdams, ClassConditional, Sample
         None,
         "with classes: weight of the class's cross-entropy, of what the discriminators tell it by (AC-GAN); auto = 0.5",
         minimum=0,
+        when="conditional",
     )
     frames_seen: int = setting(4, "random frames of each clip that a discriminator sees in a step", minimum=0)
     decay: str = decay_setting("linear")

@@ -58,7 +58,7 @@ class MoCoGAN(VideoGAN):
         "channels of features of the content that are made once a clip and moved in each frame; 0: the paper's generator",
         minimum=0,
     )
-    pieces: int = setting(1, "moved: groups of channels that move by maps of their own", minimum=1)
+    pieces: int = setting(1, "moved: groups of channels that move by maps of their own", minimum=1, when="moved")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -504,17 +504,21 @@ def diagnose_bank(bank: Path, verbose: bool) -> dict[str, Any]:
         if not place.exists():
             continue
         diagnosis = diagnose(place)
-        names = [finding.name for finding in diagnosis.findings]
-        row: dict[str, Any] = {**dataclasses.asdict(case), "healthy": diagnosis.healthy, "found": names}
+        names = [finding.name for finding in diagnosis.findings if finding.level == "fault"]
+        notes = [finding.name for finding in diagnosis.findings if finding.level == "note"]
+        row: dict[str, Any] = {
+            **dataclasses.asdict(case), "healthy": diagnosis.healthy, "found": names, "notes": notes,
+        }  # fmt: skip
         row["score"] = round(score(place), 3)
         if case.fault:
             fits = FAULTS[case.fault].fits
             row["harmed"] = FAULTS[case.fault].certain or harm(bank, case) > HARM
             row |= {"right": bool(names) and names[0] in fits, "among": bool(set(names) & set(fits))}
-            row |= {"change": diagnosis.findings[0].change.line if names else None}
+            row |= {"noted": not names and bool(set(notes) & set(fits))}
+            row |= {"change": diagnosis.findings[0].change.line if diagnosis.findings else None}
             row |= {"fix": is_fixed(bank, case, advising(diagnosis))}
         if verbose:
-            print(case.name, row["score"], names, row.get("fix"))
+            print(case.name, row["score"], names, notes, row.get("fix"))
         found.append(row)
     later = {fault for group in GROUPS.values() for fault in group}
     earlier = [row for row in found if row["fault"] not in later]
@@ -537,13 +541,16 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "not_harmed": len(tried) - len(broken),
         "found_without_harm": sum(row["healthy"] is False for row in tried if not row["harmed"]),
+        "noted_without_harm": sum(bool(row["notes"]) for row in tried if not row["harmed"]),
         "broken": len(broken),
         "detected": _share(row["healthy"] is False for row in broken),
         "right_name": _share(row["right"] for row in broken),
         "right_among": _share(row["among"] for row in broken),
+        "only_a_note": _share(row["noted"] for row in broken),
         "too_short_to_be_healthy": len(short),
         "healthy": len(well),
         "false_alarms": _share(row["healthy"] is False for row in well),
+        "notes_of_healthy": _share(bool(row["notes"]) for row in well),
         "fixable": len(asked),
         "fixed": _share(asked),
     }

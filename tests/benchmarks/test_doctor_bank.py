@@ -58,6 +58,8 @@ def row(bank: ModuleType, **more: Any) -> dict[str, Any]:
         "healthy": False,
         "right": True,
         "among": True,
+        "notes": [],
+        "noted": False,
     }
     return {**known, "fix": {"fixed_half": True}, "score": 0.9, **more}
 
@@ -66,10 +68,10 @@ def test_the_sums(bank: ModuleType) -> None:
     rows = [
         row(bank),
         row(bank, right=False, fix={"fixed_half": False}),
-        row(bank, healthy=True, right=False, among=False, fix=None),
+        row(bank, healthy=True, right=False, among=False, fix=None, notes=["unusual_setting"], noted=True),
         row(bank, fault="few_data", fix={"fixed_half": None}),  # nothing to fix
         row(bank, fault="marked", fix=None),  # no setting fixes it
-        row(bank, harmed=False),
+        row(bank, harmed=False, notes=["unusual_setting"]),
         row(bank, part="healthy", healthy=True),
         row(bank, part="healthy", healthy=False),
         row(bank, part="healthy", healthy=False, score=0.1),
@@ -78,7 +80,8 @@ def test_the_sums(bank: ModuleType) -> None:
     found = bank.summary(rows)
     assert (found["broken"], found["not_harmed"], found["healthy"], found["too_short_to_be_healthy"]) == (5, 1, 2, 1)
     assert found["detected"] == 4 / 5 and found["right_name"] == 3 / 5 and found["right_among"] == 4 / 5
-    assert found["false_alarms"] == 1 / 2 and found["found_without_harm"] == 1
+    assert found["false_alarms"] == 1 / 2 and found["found_without_harm"] == found["noted_without_harm"] == 1
+    assert found["only_a_note"] == 1 / 5 and found["notes_of_healthy"] == 0
     assert found["fixable"] == 3 and found["fixed"] == 1 / 3
 
 

@@ -6,6 +6,8 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -14,8 +16,10 @@ from command_line import QUICK, Command
 from ganvas.cli.doctor import train_changed
 from ganvas.cli.view import Screen
 from ganvas.doctor import Change, Diagnosis, Finding
+from ganvas.report.sections_measures import doctor_section
 from ganvas.run import Run
 from ganvas.training.health import Health
+from logs import write_log
 from parts import image_file, small, train_small, trainer_for
 
 
@@ -58,6 +62,19 @@ def test_words_and_json(ganvas: Command, asleep: Path) -> None:
     first = {one["name"]: one for one in found["findings"]}["learning_rate_too_low"]
     assert first["change"].startswith("--set lr=") and first["settings"]["lr"] > 1e-8
     assert 0.5 <= first["confidence"] <= 1 and first["evidence"]
+
+
+def test_a_note_does_not_make_a_training_ill(ganvas: Command, tmp_path: Path) -> None:
+    folder = write_log(tmp_path, settings={"batch_size": 2})
+    said = ganvas("doctor", folder)
+    assert said.code == 0 and said.out.startswith(
+        "doctor: no trouble found (note: unusual_setting)\nnote: unusual_setting"
+    )
+    assert "No harm is seen" in said.out and "  change: --set batch_size=16 (" in said.out
+    found = ganvas("doctor", folder, "--json").json
+    assert found["healthy"] is True and found["findings"][0]["level"] == "note"
+    shown = doctor_section(cast(Run, SimpleNamespace(folder=folder))).html
+    assert "No trouble found." in shown and "Note: Unusual setting" in shown
 
 
 def test_too_short_a_run_is_not_judged(ganvas: Command, trained: Path) -> None:

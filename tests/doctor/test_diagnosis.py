@@ -26,7 +26,7 @@ def test_json_has_what_was_promised(tmp_path: Path) -> None:
     found = diagnose(write_log(tmp_path, {"data/label_leak": 1.0})).as_dict()
     assert json.loads(json.dumps(found)) == found
     assert found["healthy"] is False
-    assert {"name", "confidence", "evidence", "change"} <= found["findings"][0].keys()
+    assert {"name", "level", "confidence", "evidence", "change"} <= found["findings"][0].keys()
 
 
 @pytest.mark.parametrize("looks", [0, 1, 3])

@@ -50,7 +50,10 @@ TROUBLES: dict[str, dict[str, Any]] = {
         "changes": {"samples/drift": 2.0, "samples/drift_back": 1.2, "samples/gap": 2.5, "samples/pixel_gap": 1.6}
     },
     "unusual_setting": {"settings": {"beta1": 0.99}, "changes": DEAD_START},
-    "augmentation_too_strong": {"rows": {"discriminator/augment_p": 1.0}},
+    "augmentation_too_strong": {
+        "rows": {"discriminator/augment_p": 1.0},
+        "extra": [{"event": "evaluated", "step": 1000, "metrics": NO_COVERAGE}],
+    },
     "not_learned": {"extra": [{"event": "evaluated", "step": 1000, "metrics": NO_COVERAGE}]},
     "stalled": {
         "changes": {
@@ -122,10 +125,13 @@ def test_the_setting_at_fault_is_named(
         ("flow_matching", {"sampling_steps": 1}),
     ],
 )
-def test_an_unusual_setting_that_does_no_harm_is_left_alone(
+def test_an_unusual_setting_that_does_no_harm_is_at_most_a_note(
     method: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    assert diagnose(write_log(tmp_path, method=method, settings=settings)).healthy is True
+    diagnosis = diagnose(write_log(tmp_path, method=method, settings=settings))
+    assert diagnosis.healthy is True
+    noted = [finding.name for finding in diagnosis.findings]
+    assert noted == (["unusual_setting"] if "beta1" in settings else [])
 
 
 @pytest.mark.parametrize(
@@ -138,15 +144,50 @@ def test_an_unusual_setting_that_does_no_harm_is_left_alone(
         ("gran", {"width": 1, "disc_width": 1}, "--set disc_width=64 --set width=64"),
     ],
 )
-def test_far_too_few_of_something_is_named_before_it_does_harm(
+def test_far_too_few_of_something_is_noted_before_it_does_harm(
     method: str, settings: dict[str, Any], change: str, tmp_path: Path
 ) -> None:
-    findings = diagnose(write_log(tmp_path, method=method, settings=settings)).findings
-    assert [finding.name for finding in findings] == ["unusual_setting"]
-    first = findings[0]
+    diagnosis = diagnose(write_log(tmp_path, method=method, settings=settings))
+    assert [(finding.name, finding.level) for finding in diagnosis.findings] == [("unusual_setting", "note")]
+    assert diagnosis.healthy is True and diagnosis.line == "no trouble found (note: unusual_setting)"
+    first = diagnosis.findings[0]
     assert 0.5 <= first.confidence < ACTING_CONFIDENCE and first.change.restart
     assert sorted(first.change.line.split(" --")) == sorted(change.split(" --"))
     assert "less than any preset has" in first.change.text
+
+
+def test_a_note_becomes_a_fault_where_harm_is_seen(tmp_path: Path) -> None:
+    """By how far the samples are from the data, or by what the setting may bring about."""
+    few = {"batch_size": 2}
+    dead = diagnose(write_log(tmp_path / "dead", DEAD_START, settings=few))
+    circles = {"samples/drift": 2.0, "samples/drift_back": 1.2, "samples/gap": 1.6, "samples/pixel_gap": 0.9}
+    turning = diagnose(write_log(tmp_path / "turning", circles, settings=few))
+    weak = {"logits/apart": 0.5, "logits/held_apart": 0.5, "samples/gap": 1.4, "samples/pixel_gap": 0.8}
+    chance = diagnose(write_log(tmp_path / "chance", weak, method="wgan_gp", settings={"penalty": 10000.0}))
+    for diagnosis in (dead, turning, chance):
+        assert diagnosis.healthy is False
+        assert (diagnosis.findings[0].name, diagnosis.findings[0].level) == ("unusual_setting", "fault")
+        assert "expect worse results" in diagnosis.findings[0].meaning
+
+
+def test_a_training_that_still_improves_is_not_harmed_before_its_end(tmp_path: Path) -> None:
+    gaps = {"samples/gap": lambda t: 3.5 - 1.5 * t, "samples/pixel_gap": lambda t: 2 - 0.8 * t}
+    middle, end = (
+        diagnose(write_log(tmp_path / str(looks), gaps, settings={"beta2": 0.5}, looks=looks)) for looks in (8, 10)
+    )
+    assert middle.healthy is True and [finding.level for finding in middle.findings] == ["note"]
+    assert end.healthy is False and end.findings[0].name == "unusual_setting"
+
+
+def test_faults_come_before_notes(tmp_path: Path) -> None:
+    diagnosis = diagnose(write_log(tmp_path, {"logits/overfit": 0.62}, settings={"beta2": 0.5}))
+    assert [finding.level for finding in diagnosis.findings] == ["note"]
+    both = diagnose(write_log(tmp_path, {"data/label_leak": 0.878}, settings={"beta2": 0.5}))
+    assert [(finding.name, finding.level) for finding in both.findings] == [
+        ("label_leak", "fault"),
+        ("unusual_setting", "note"),
+    ]
+    assert both.findings[0].confidence < both.findings[1].confidence and both.healthy is False
 
 
 def test_presets_are_not_unusual() -> None:

@@ -59,7 +59,10 @@ def test_facts_of_the_training() -> None:
         "parameters": 4513,
         "data": {"counts": {"train": 900, "test": 100}, "duplicates": {"within_train": 3}, "size_rule": "cropped"},
         "doctor": {
-            "healthy": False, "note": "", "findings": [{"name": "mode_collapse", "confidence": 0.9, "meaning": "One mode."}],
+            "healthy": False, "note": "", "findings": [
+                {"name": "mode_collapse", "confidence": 0.9, "meaning": "One mode."},  # of an older version, without a level
+                {"name": "unusual_setting", "level": "note", "confidence": 0.6, "meaning": "Far."},
+            ],
         },
         "audit": {
             "verdict": "Copies were found.", "n": 1000, "copies": 20, "exact": 1, "share": 0.02, "interval": [0.01, 0.03],
@@ -69,7 +72,8 @@ def test_facts_of_the_training() -> None:
     }  # fmt: skip
     card = model_card(config_for("r3gan", facts=facts, licence="MIT"), "ada/model", text="```\nhello")
     for text in (
-        "4,513", "| train examples | 900 |", "| duplicates within train | 3 |", "mode collapse (confidence 0.90): One mode.",
+        "4,513", "| train examples | 900 |", "| duplicates within train | 3 |", "- mode collapse (confidence 0.90): One mode.",
+        "- note, unusual setting (confidence 0.60): Far.",
         "20 of 1000 samples are copies (2.00%, 95 % interval 1.00% to 3.00%), 1 of them exact", "AUC 0.700",
         "The weights: MIT.", "The audit found copies", "````text\n```\nhello\n````", 'license: "mit"',
     ):  # fmt: skip

@@ -303,6 +303,8 @@ def test_the_guard_waits_for_a_second_opinion() -> None:
     assert guard.sure_of(said("divergence", lr=1.0)) is None, "another one"
     assert guard.sure_of(said("divergence", 0.6, lr=1.0)) is None, "not sure"
     assert guard.sure_of(said("divergence")) is None, "nothing to change"
+    note = Finding("unusual_setting", 0.9, {}, Change("because", {"lr": 1.0}), level="note")
+    assert [guard.sure_of(Diagnosis(True, (note,), 100)) for _ in range(3)] == [None] * 3, "a note is no fault"
     assert guard.sure_of(said("divergence", lr=1.0)) is None
     found = guard.sure_of(said("divergence", lr=1.0))
     assert found is not None and found.name == "divergence"

@@ -39,7 +39,10 @@ def doctor(
 ) -> None:
     """Diagnose a training: the problem, the evidence, and one change to make. The training may still be running.
 
-    Exit code 0 whatever was found: `healthy` of --json is true, false, or null where the log is too short to tell.
+    What is unusual and does no harm that can be seen is a note, not a problem.
+
+    Exit code 0 whatever was found: `healthy` of --json is true (though there may be notes), false, or null where the log is too
+    short to tell.
     """
     from ganvas.cli.output import print_diagnosis, write_json
     from ganvas.doctor import diagnose

@@ -146,12 +146,12 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
-    """The diagnosis in words, the surest finding first."""
-    if not diagnosis.findings:
+    """The diagnosis in words, the surest finding first, notes at the end."""
+    if diagnosis.healthy is not False:
         typer.echo(f"doctor: {diagnosis.line}")
-        return
     for finding in diagnosis.findings:
-        typer.echo(f"doctor: {finding.name} (confidence {finding.confidence:.0%})")
+        head = "doctor" if finding.level == "fault" else "note"
+        typer.echo(f"{head}: {finding.name} (confidence {finding.confidence:.0%})")
         typer.echo(f"  {finding.meaning}")
         numbers = "; ".join(f"{name} {short_number(value)}" for name, value in finding.evidence.items())
         typer.echo(f"  evidence: {numbers}")

@@ -82,7 +82,7 @@ class Lines(View):
     def __init__(self, stream: TextIO) -> None:
         self.stream: TextIO | None = stream
         self._shown_at = float("-inf")
-        self._last_finding: str | None = None
+        self._last_finding: tuple[str, str] | None = None  # name and level
         self._phase = ""
 
     def phase(self, phase: Phase | None) -> None:
@@ -118,7 +118,7 @@ class Lines(View):
             self._print(f"step {trainer.steps} {metrics_line(metrics)}")
 
     def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
-        finding = diagnosis.findings[0].name if diagnosis.findings else None
+        finding = (diagnosis.findings[0].name, diagnosis.findings[0].level) if diagnosis.findings else None
         if finding != self._last_finding:
             self._print(f"doctor step {trainer.steps}: {diagnosis.line}")
         self._last_finding = finding

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ganvas.doctor.advice import advise
-from ganvas.doctor.findings import Diagnosis, Finding, Plot
+from ganvas.doctor.findings import Diagnosis, Finding, Level, Plot
 from ganvas.doctor.rules import OF_THE_DATA, REPORTED_CONFIDENCE, Opinion, opinions
 from ganvas.doctor.signals import Signals, read
 
@@ -26,7 +26,8 @@ class HasFolder(Protocol):
 
 
 def diagnose(run: HasFolder | Path | str) -> Diagnosis:
-    """What is wrong with a training: `run` is a Run, its folder, or any folder (or file) with a log in this form.
+    """What is wrong with a training, and what is unusual in it: `run` is a Run, its folder, or any folder (or file) with a log in
+    this form.
 
     `healthy` is None where the log is too short to tell; findings that need no more than the data come even then.
     RunError where there is no log.
@@ -43,9 +44,11 @@ def diagnose(run: HasFolder | Path | str) -> Diagnosis:
         if opinion.confidence < REPORTED_CONFIDENCE or (note and name not in certain):
             continue
         evidence, change = _finite(opinion.evidence), advise(name, signals)
-        findings.append(Finding(name, opinion.confidence, evidence, change, _plot(signals, opinion)))
+        level: Level = "fault" if opinion.harm_seen else "note"
+        findings.append(Finding(name, opinion.confidence, evidence, change, _plot(signals, opinion), level))
 
-    healthy = not findings
+    findings.sort(key=lambda finding: finding.level == "note")
+    healthy = all(finding.level == "note" for finding in findings)
     if note and healthy:
         return Diagnosis(None, (), signals.steps, note)
     return Diagnosis(healthy, tuple(findings), signals.steps, note)

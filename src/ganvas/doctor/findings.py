@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 
@@ -40,6 +40,16 @@ FINDING_MEANINGS = {
 
 FINDINGS = tuple(FINDING_MEANINGS)
 
+NOTE_MEANINGS = {
+    "unusual_setting": "A setting is far from what all presets of the method use. No harm is seen.",
+    "augmentation_too_strong": "The augmentation of what D sees is near its full strength, where G may learn augmented images. "
+    "No harm is seen.",
+}
+"""What may be a note: what may do harm, in a training whose curves show none."""
+
+Level = Literal["fault", "note"]
+"""A fault is something wrong. A note is unusual, and does not make a training ill."""
+
 
 class ChangeDict(TypedDict):
     """A change in JSON."""
@@ -53,6 +63,7 @@ class FindingDict(TypedDict):
     """A finding in JSON."""
 
     name: str
+    level: Level
     confidence: float
     evidence: dict[str, float]
     change: str
@@ -99,30 +110,32 @@ class Change:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong. `confidence` is in (0, 1]."""
+    """Something that is wrong, or, of level "note", unusual. `confidence` is in (0, 1]."""
 
     name: str
     confidence: float
     evidence: dict[str, float]
     change: Change
     plot: Plot | None = None
+    level: Level = "fault"
 
     @property
     def meaning(self) -> str:
-        """One sentence."""
-        return FINDING_MEANINGS[self.name]
+        """In a sentence or two."""
+        return NOTE_MEANINGS[self.name] if self.level == "note" else FINDING_MEANINGS[self.name]
 
     def as_dict(self) -> FindingDict:
         """Plain values for JSON."""
         return {
-            "name": self.name, "confidence": round(self.confidence, 3), "evidence": self.evidence,
+            "name": self.name, "level": self.level, "confidence": round(self.confidence, 3), "evidence": self.evidence,
             "change": self.change.line, "settings": self.change.settings, "meaning": self.meaning, "why": self.change.text,
         }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`healthy` is None where the log holds too little to tell; `note` says what is missing."""
+    """`healthy`: no finding is a fault; None where the log holds too little to tell, and `note` says what is missing. Faults
+    come before notes."""
 
     healthy: bool | None
     findings: tuple[Finding, ...]
@@ -142,7 +155,8 @@ class Diagnosis:
         if self.healthy is None:
             return f"not enough to tell: {self.note}"
         if self.healthy:
-            return "no trouble found"
+            notes = ", ".join(finding.name for finding in self.findings)
+            return f"no trouble found (note: {notes})" if notes else "no trouble found"
         first = self.findings[0]
         more = f" (and {len(self.findings) - 1} more)" if len(self.findings) > 1 else ""
         return f"{first.name} ({first.confidence:.0%}), try {first.change.line}{more}"

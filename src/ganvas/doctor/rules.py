@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ganvas.doctor.signals import LATE_SHARE, Signals
 from ganvas.doctor.unusual import Unusual, unusual_settings
@@ -20,15 +22,19 @@ GAPS = ("samples/gap", "samples/pixel_gap")
 UNTRAINED_GAP = 1.0  # gap of samples that have nothing of the data
 EXPLAINED_SHARE = 0.45  # what remains of a finding's confidence where its cause was found
 EXPECTED_HARM = 0.6  # confidence where harm is to be expected, and no curve shows it
+IMPROVING = 0.95  # of the distance to the data a third of the run before: from here on it improves
+ENDING = 0.9  # of the budget
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """The result of a rule: confidence in [0, 1], the numbers it is based on, and the curves that show it."""
+    """The result of a rule: confidence in [0, 1], the numbers it is based on, and the curves that show it. `harm_seen` is False
+    where it is based on what is to be expected, and no curve shows it: such a finding is a note."""
 
     confidence: float
     evidence: dict[str, float]
     curves: tuple[str, ...] = ()
+    harm_seen: bool = True
 
 
 def ramp(value: float, low: float, high: float) -> float:
@@ -129,6 +135,25 @@ def blow_up(s: Signals, update: str | None) -> float:
         return math.nan
     early, now = sorted(sizes[:third])[third // 2], sorted(sizes[-third:])[third // 2]
     return math.log10(max(1e-9, now) / max(1e-3, early))
+
+
+def improving(s: Signals) -> bool:
+    """Whether the samples still get nearer to the data: the last third of a curve lies below the third before."""
+    for key in GAPS:
+        values = s.curve(key)[1][1:]
+        third = len(values) // 3
+        if third and np.median(values[-third:]) < IMPROVING * np.median(values[-2 * third : -third]):
+            return True
+    return False
+
+
+def harm(s: Signals) -> float:
+    """How sure it is that a training goes badly. That it has not got far says so only where it does not improve, or at the end
+    of its budget."""
+    early = s.last("progress") < ENDING and improving(s)
+    poor = 0.0 if early else max(ramp(progress(s), 0.5, 0.25), ramp(s.coverage, 0.3, 0.1))
+    worse = min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.15, 0.3))
+    return max(poor, worse, ramp(float(s.non_finite), 0, 1))
 
 
 def overshoot(s: Signals, update: str | None) -> float:
@@ -358,7 +383,8 @@ def augmentation_too_strong(s: Signals) -> Opinion:
     strength = s.late(f"{s.disc_update}/augment_p")
     evidence = {"strength of the augmentation": strength, "progress": progress(s)}
     # Karras 2020 (fig. 2): above 0.8 G begins to generate what only augmented images have.
-    return Opinion(EXPECTED_HARM * ramp(strength, 0.8, 0.95), evidence, (f"{s.disc_update}/augment_p",))
+    confidence, harmed = EXPECTED_HARM * ramp(strength, 0.8, 0.95), harm(s) >= REPORTED_CONFIDENCE
+    return Opinion(confidence, evidence, (f"{s.disc_update}/augment_p",), harmed)
 
 
 def unusual_setting(s: Signals) -> Opinion:
@@ -367,23 +393,25 @@ def unusual_setting(s: Signals) -> Opinion:
         return Opinion(0.0, {})
     confidence, found = blamed[0]
     evidence = {found.name: found.size, "powers of ten from the presets": found.powers, "progress": progress(s)}
-    return Opinion(confidence, evidence, GAPS)
+    harmed = min(ramp(found.powers, 0.6, 1.0), harm(s)) >= REPORTED_CONFIDENCE
+    return Opinion(confidence, evidence, GAPS, harmed)
 
 
 def blamed_settings(s: Signals) -> list[tuple[float, Unusual]]:
-    """How sure it is that a setting far from the presets is at fault, and the setting; the surest first, then the furthest.
+    """How sure it is that a setting far from the presets is at fault, or worth a note, and the setting; the surest first, then
+    the furthest.
 
-    Any of them where the training goes badly; where it does not, only counts of an eighth of what every preset has, or less.
+    Any of them where the training goes badly. Where it does not, counts of an eighth of what every preset has, or less, and
+    fractions of another order: the curves of one training do not show what another one would have reached.
     """
-    harm = max(
-        ramp(progress(s), 0.5, 0.25), ramp(s.coverage, 0.3, 0.1), ramp(float(s.non_finite), 0, 1),
-        min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.15, 0.3)),
-    )  # fmt: skip
+    harmed = harm(s)
     blamed: list[tuple[float, Unusual]] = []
     for found in unusual_settings(s):
-        confidence = min(ramp(found.powers, 0.6, 1.0), harm)
+        confidence = min(ramp(found.powers, 0.6, 1.0), harmed)
         if found.too_few:
             confidence = max(confidence, EXPECTED_HARM * ramp(10**found.powers, 6, 8))
+        elif found.is_fraction:
+            confidence = max(confidence, EXPECTED_HARM * ramp(found.powers, 1.0, 1.5))
         blamed.append((confidence, found))
     return sorted(blamed, key=lambda pair: (-pair[0], -pair[1].powers))
 
@@ -483,6 +511,10 @@ for _name in ALL_FINDINGS:
 def opinions(s: Signals) -> dict[str, Opinion]:
     """The opinion of every rule, effects toned down beside their causes, the surest first."""
     opinions = {name: rule(s) for name, rule in RULES.items()}
+    for name, opinion in opinions.items():
+        effects = [opinions[effect] for effect in BRINGS_ABOUT.get(name, ())]
+        if any(effect.harm_seen and effect.confidence >= REPORTED_CONFIDENCE for effect in effects):
+            opinions[name] = replace(opinion, harm_seen=True)  # what it may bring about is there
 
     # A cause that is sure tones down what it brings about.
     weight = dict.fromkeys(opinions, 1.0)
@@ -495,5 +527,5 @@ def opinions(s: Signals) -> dict[str, Opinion]:
 
     final: list[tuple[str, Opinion]] = []
     for name, opinion in opinions.items():
-        final.append((name, Opinion(opinion.confidence * weight[name], opinion.evidence, opinion.curves)))
+        final.append((name, replace(opinion, confidence=opinion.confidence * weight[name])))
     return dict(sorted(final, key=lambda pair: -pair[1].confidence))

@@ -25,7 +25,8 @@ FOR_TESTS = "tiny"  # a preset that every method has and that is to be quick, no
 @dataclass(frozen=True)
 class Unusual:
     """A setting with its value, its size (see `size_of`), the value of the run's preset (None where that is computed), the powers
-    of ten between its size and the nearest one of a preset, and whether it is a count below all of theirs."""
+    of ten between its size and the nearest one of a preset, whether it is a count below all of theirs, and whether it is a number
+    with a fraction, such as a weight or a decay, that is not off (0), nor for sampling only."""
 
     name: str
     value: object
@@ -33,6 +34,7 @@ class Unusual:
     usual: object
     powers: float
     too_few: bool
+    is_fraction: bool
 
 
 def unusual_settings(signals: Signals) -> list[Unusual]:
@@ -55,7 +57,8 @@ def unusual_settings(signals: Signals) -> list[Unusual]:
         powers = min(powers_between(size, one, setting) for one in usual)
         if powers > 0:
             too_few = is_count(setting, method) and size < min(usual)
-            found.append(Unusual(key, values[key], size, own[key], powers, too_few))
+            is_fraction = isinstance(setting.default, float | None) and size != 0 and key not in method.of_sampling
+            found.append(Unusual(key, values[key], size, own[key], powers, too_few, is_fraction))
     return sorted(found, key=lambda one: -one.powers)
 
 

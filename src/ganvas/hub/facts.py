@@ -33,7 +33,12 @@ def facts_of(
     if diagnosis is not None:
         facts["doctor"] = {"healthy": diagnosis.healthy, "note": diagnosis.note, "step": diagnosis.step}
         facts["doctor"]["findings"] = [
-            {"name": finding.name, "confidence": round(finding.confidence, 3), "meaning": finding.meaning}
+            {
+                "name": finding.name,
+                "level": finding.level,
+                "confidence": round(finding.confidence, 3),
+                "meaning": finding.meaning,
+            }
             for finding in diagnosis.findings
         ]
     return facts

@@ -174,8 +174,9 @@ def _doctor(doctor: Mapping[str, Any] | None) -> str:
         return "There is no log of the training, so it was not diagnosed."
     lines: list[str] = []
     for finding in doctor["findings"]:
+        kind = "note, " if finding.get("level") == "note" else ""
         lines.append(
-            f"- {finding['name'].replace('_', ' ')} (confidence {finding['confidence']:.2f}): {finding['meaning']}"
+            f"- {kind}{finding['name'].replace('_', ' ')} (confidence {finding['confidence']:.2f}): {finding['meaning']}"
         )
     if not lines:
         verdict = "Nothing was found." if doctor["healthy"] else "No verdict"

@@ -28,19 +28,23 @@ def doctor_section(run: Run) -> Section:
     if not diagnosis.findings:
         line = f"{diagnosis.line[:1].upper()}{diagnosis.line[1:]}."
         return section("doctor", title, tag("p", line, class_="note"))
-    lead = "What the log says is wrong, the surest first: the numbers, and the one change to make."
+    if diagnosis.healthy:
+        lead = "No trouble found. What is unusual: the numbers, and the change that would make it usual."
+    else:
+        lead = "What the log says is wrong, the surest first: the numbers, and the one change to make."
     return section("doctor", title, [_finding(run, one) for one in diagnosis.findings], lead=lead)
 
 
 def _finding(run: Run, finding: Finding) -> Html:
     change = finding.change
+    kind = "Note: " if finding.level == "note" else ""
     advice: list[Content] = [change.line]
     if change.settings:
         apply = tag("code", f"ganvas doctor {shlex.quote(str(run.folder))} --apply")
         advice = [tag("code", change.line), " (", change.text, "). Or: ", apply]
     return tag(
         "article",
-        tag("h3", f"{finding.name.replace('_', ' ').capitalize()}, {finding.confidence:.0%}"),
+        tag("h3", f"{kind}{finding.name.replace('_', ' ').capitalize()}, {finding.confidence:.0%}"),
         tag("p", finding.meaning),
         facts((name, number(value)) for name, value in finding.evidence.items()),
         tag("p", tag("b", "Change: "), advice, "."),

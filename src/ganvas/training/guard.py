@@ -20,7 +20,7 @@ class Guard:
         """The finding to act on now, or None. Asking counts: the next call takes a new diagnosis."""
         last, self._last = self._last, ""
         for finding in diagnosis.findings:
-            if finding.confidence < ACTING_CONFIDENCE or not finding.change.settings:
+            if finding.level == "note" or finding.confidence < ACTING_CONFIDENCE or not finding.change.settings:
                 continue
             if finding.name != last or self.changes == MAX_CHANGES:
                 self._last = finding.name

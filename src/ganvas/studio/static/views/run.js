@@ -188,10 +188,10 @@ function Doctor({ run, path }) {
   if (error) return html`<${Problem} error=${error} again=${again} />`;
   if (!value) return html`<p class="loading">The doctor reads the log…</p>`;
   if (value.healthy === null) return html`<${Empty} title="Not enough to tell">${value.note}<//>`;
-  if (value.healthy) return html`<${Empty} title="No trouble found">The doctor looked at ${number(value.step)} steps.<//>`;
-  return html`<div>${value.findings.map(
+  const well = value.healthy && html`<${Empty} title="No trouble found">The doctor looked at ${number(value.step)} steps.<//>`;
+  return html`<div>${well}${value.findings.map(
     (finding, index) => html`<article class="finding" key=${finding.name}>
-      <h2>${finding.name.replaceAll("_", " ")} <span class="quiet">${Math.round(finding.confidence * 100)} % sure</span></h2>
+      <h2>${finding.level === "note" ? "Note: " : ""}${finding.name.replaceAll("_", " ")} <span class="quiet">${Math.round(finding.confidence * 100)} % sure</span></h2>
       <p>${finding.meaning}</p>
       <p class="quiet">${Object.entries(finding.evidence).map(([name, one]) => `${name} ${number(one)}`).join(", ")}</p>
       <p><b>Change:</b> ${finding.change}${finding.text && finding.text !== finding.change ? html` <span class="quiet">(${finding.text})</span>` : ""}</p>

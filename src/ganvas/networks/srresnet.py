@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import norm2d
+from ganvas.networks.layers import PReLU, norm2d
 
 
 class SRResNet(nn.Module):
@@ -33,7 +33,7 @@ class SRResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.scale, self.base = scale, base
-        self.head = nn.Sequential(_conv(channels, width, kernel), nn.PReLU())
+        self.head = nn.Sequential(_conv(channels, width, kernel), PReLU())
         body: list[nn.Module] = [ResidualBlock(width, norm) for _ in range(blocks)]
         self.body = nn.Sequential(*body, _conv(width, width, 3), norm2d(norm, width))
         if norm == "none":
@@ -67,7 +67,7 @@ class ResidualBlock(nn.Module):
         if norm == "none":
             with torch.no_grad():
                 last.weight.mul_(0.1)
-        self.layers = nn.Sequential(_conv(width, width, 3), norm2d(norm, width), nn.PReLU(), last, norm2d(norm, width))
+        self.layers = nn.Sequential(_conv(width, width, 3), norm2d(norm, width), PReLU(), last, norm2d(norm, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
@@ -78,7 +78,7 @@ def _staged(width: int, channels: int, scale: int, kernel: int) -> nn.Sequential
     steps = [2] * (scale.bit_length() - 1) if is_power_of_two else [scale]
     layers: list[nn.Module] = []
     for step in steps:
-        layers += [_conv(width, width * step**2, 3), nn.PixelShuffle(step), nn.PReLU()]
+        layers += [_conv(width, width * step**2, 3), nn.PixelShuffle(step), PReLU()]
     return nn.Sequential(*layers, _conv(width, channels, kernel))
 
 

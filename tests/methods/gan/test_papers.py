@@ -243,3 +243,26 @@ def test_widths_are_read_or_refused() -> None:
     for given in ("", "256-", "a-b", "256-0", "-5", "none", [], [256, 0], [2.5], [True]):
         with pytest.raises(UsageError, match="generator must be integers >= 1 joined by -"):
             create("gan", None, {"generator": given})
+
+
+@pytest.mark.parametrize("name", ["dcgan", "r3gan", "stylegan2", "infogan", "lapgan", "pix2pix"])
+def test_d_sees_each_image_once_a_step(name: str) -> None:
+    """G's loss and D's go back through the same passes; penalties, which are not due in the second step, have their own."""
+    settings = {"loss": "relativistic"} if name == "pix2pix" else {}
+    trainer = trainer_for(small(name, **settings))
+    trainer.step()
+    first = next(layer for layer in trainer.method.D.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+    seen: list[int] = []
+    first.register_forward_hook(lambda layer, inputs, output: seen.append(len(inputs[0])))
+    trainer.step()
+    assert sum(seen) == 2 * trainer.method.batch_size
+
+
+def test_vae_gan_s_d_sees_reconstructions_and_samples_once_for_two_updates() -> None:
+    """And the real images twice: their features are needed before, without a graph, as are those of E's reconstructions."""
+    trainer = trainer_for(small("vae_gan"))
+    first = next(layer for layer in trainer.method.D.modules() if isinstance(layer, nn.Conv2d))
+    seen: list[int] = []
+    first.register_forward_hook(lambda layer, inputs, output: seen.append(len(inputs[0])))
+    trainer.step()
+    assert sum(seen) == 5 * trainer.method.batch_size

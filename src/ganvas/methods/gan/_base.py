@@ -1,9 +1,9 @@
 """What every GAN here has: G and D, their Adam, one update each, and sampling. The papers differ in what they override.
 
 Order of one step: G first, then D on the same fake images, detached, which both take from the batch's memo as "fake". For D
-this is the alternation of the papers; it saves one forward pass of G. Where D gets the fake images in a pass of their own
-(because of batch statistics), their logits come from G's update as well ("fake_logits"). A method that trains D several times
-for each G puts D first and draws new noise for each update.
+this is the alternation of the papers; it saves one forward pass of G. Their logits come from G's update as well
+("fake_logits"), and so do those of real images where G's loss needs them: D has not moved in between, and its update goes back
+through the same passes. A method that trains D several times for each G puts D first and draws new noise for each update.
 """
 
 from __future__ import annotations

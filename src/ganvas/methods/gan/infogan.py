@@ -88,13 +88,13 @@ class InfoGAN(Adversarial):
 
     def updates(self) -> list[Update]:
         return [
-            Update("generator", trains="G", loss=self.generator_loss),
+            Update("generator", trains="G", loss=self.generator_loss, keeps_graph=True),
             Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         latent, fake = batch.memo("generated", lambda: self.generated(batch))
-        logits, predicted = self.discriminate_and_predict(batch, fake)
+        logits, predicted = batch.memo("fake_outputs", lambda: self.discriminate_and_predict(batch, fake))
         loss = non_saturating_generator(logits).mean() - self.information(latent, predicted)["loss"]
         return {"loss": loss}
 
@@ -102,7 +102,9 @@ class InfoGAN(Adversarial):
         latent, fake = batch.memo("generated", lambda: self.generated(batch))
         # Two passes: batch statistics of real and fake images must not mix.
         real_logits, real_codes = self.discriminate_and_predict(batch, batch.real)
-        fake_logits, fake_codes = self.discriminate_and_predict(batch, fake.detach())
+        fake_logits, fake_codes = batch.memo(
+            "fake_outputs", lambda: self.discriminate_and_predict(batch, fake.detach())
+        )
         bounds = self.information(latent, fake_codes)
         loss = discriminator_cross_entropy(real_logits, fake_logits).mean() - bounds["loss"]
         report = {"categorical": bounds["categorical"], "continuous": bounds["continuous"]}

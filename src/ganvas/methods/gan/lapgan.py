@@ -109,7 +109,7 @@ class LAPGAN(Adversarial):
         adapt = partial(self.adapt, times=levels_per_step)
         g_loss, d_loss = partial(self.generator_loss, level=level), partial(self.discriminator_loss, level=level)
         return [
-            Update(f"generator{level}", trains=f"G{level}", loss=g_loss, span=span),
+            Update(f"generator{level}", trains=f"G{level}", loss=g_loss, span=span, keeps_graph=True),
             Update(f"discriminator{level}", trains=f"D{level}", loss=d_loss, after=adapt, span=span),
         ]
 
@@ -126,13 +126,14 @@ class LAPGAN(Adversarial):
 
     def generator_loss(self, batch: Batch, level: int = 0) -> dict[str, Tensor]:
         fake = batch.memo(f"fake{level}", lambda: self.generate_level(batch, level))
-        return {"loss": non_saturating_generator(self.discriminate(batch, fake)).mean()}
+        logits = batch.memo(f"fake_logits{level}", lambda: self.discriminate(batch, fake))
+        return {"loss": non_saturating_generator(logits).mean()}
 
     def discriminator_loss(self, batch: Batch, level: int = 0) -> dict[str, Tensor]:
         fake = batch.memo(f"fake{level}", lambda: self.generate_level(batch, level)).detach()
         # Two passes: batch statistics of real and fake images must not mix.
         real_logits = self.discriminate(batch, downsampled(batch.real, level)[-1])
-        fake_logits = self.discriminate(batch, fake)
+        fake_logits = batch.memo(f"fake_logits{level}", lambda: self.discriminate(batch, fake))
         loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
         return discriminator_report(loss, real_logits, fake_logits)
 

@@ -68,7 +68,7 @@ class R3GAN(Adversarial):
         self.G, self.D = labelled(G, classes), projected(D, classes)
 
     def updates(self) -> list[Update]:
-        generator = Update("generator", trains="G", loss=self.generator_loss)
+        generator = Update("generator", trains="G", loss=self.generator_loss, keeps_graph=self.penalty_every > 1)
         if self.penalty_every == 1:
             return [generator, Update("discriminator", trains="D", loss=self.penalised_loss, after=self.adapt)]
         return [
@@ -79,16 +79,22 @@ class R3GAN(Adversarial):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake = batch.memo("fake", lambda: self.generate_for(batch))
-        with torch.no_grad():  # G is moved through its own images only
-            real_logits = self.discriminate(batch, batch.real)
-        fake_logits = self.discriminate(batch, fake)
-        return {"loss": relativistic_generator(real_logits, fake_logits).mean()}
+        real_logits, fake_logits = batch.memo("logits", lambda: self.logits(batch, fake))
+        # G is moved through its own images only.
+        return {"loss": relativistic_generator(real_logits.detach(), fake_logits).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
-        real_logits, fake_logits = self.both(batch, fake)
+        real_logits, fake_logits = batch.memo("logits", lambda: self.logits(batch, fake))
         loss = relativistic_discriminator(real_logits, fake_logits).mean()
         return discriminator_report(loss, real_logits, fake_logits, boundary=None)
+
+    def logits(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Of real and of fake images, (N, 1) each. The update of D goes back through those of G's, unless it has a pass of its
+        own for the penalties in every step."""
+        with torch.set_grad_enabled(self.penalty_every > 1):
+            real_logits = self.discriminate(batch, batch.real)
+        return real_logits, self.discriminate(batch, fake)
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """gamma / 2 (R1 + R2) alone, in a step of its own and `penalty_every` times as strong."""

@@ -103,7 +103,9 @@ class StyleGAN2(Pair):
         return optimizers
 
     def updates(self) -> list[Update]:
-        generator = Update("generator", trains="G", loss=self.generator_loss, after=self.move_style, means=("style",))
+        generator = Update(
+            "generator", trains="G", loss=self.generator_loss, keeps_graph=True, after=self.move_style, means=("style",)
+        )
         path = Update("path", trains="G", loss=self.path_loss, every=self.path_every, after=self.move_path)
         discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt)
         r1 = Update("r1", trains="D", loss=self.r1_loss, every=self.r1_every)
@@ -113,7 +115,8 @@ class StyleGAN2(Pair):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         styles, fake = batch.memo("generated", lambda: self.generated(batch))
-        loss = non_saturating_generator(self.discriminate(batch, fake)).mean()
+        logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
+        loss = non_saturating_generator(logits).mean()
         return {"loss": loss, "style": styles.detach()[:, 0].float().mean(0)}
 
     def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -171,7 +174,7 @@ class StyleGAN2(Pair):
         _, fake = batch.memo("generated", lambda: self.generated(batch))
         # Two passes: a group of the minibatch deviation must not mix real and fake images.
         real_logits = self.discriminate(batch, batch.real)
-        fake_logits = self.discriminate(batch, fake.detach())
+        fake_logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake.detach()))
         loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
         return discriminator_report(loss, real_logits, fake_logits)
 

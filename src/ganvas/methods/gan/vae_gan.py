@@ -63,7 +63,7 @@ class VAEGAN(Adversarial, Encodes):
     def updates(self) -> list[Update]:
         return [
             Update("encoder", trains="E", loss=self.encoder_loss),
-            Update("generator", trains="G", loss=self.generator_loss),
+            Update("generator", trains="G", loss=self.generator_loss, keeps_graph=True),
             Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
         ]
 
@@ -78,7 +78,8 @@ class VAEGAN(Adversarial, Encodes):
         reconstructed, fake = batch.memo("generated", lambda: self.generated(batch))
         real_features = batch.memo("real_features", lambda: self.real_features(batch))
         features, reconstructed_logits = self.features_and_logits(batch, reconstructed)
-        fake_logits = self.discriminate(batch, fake)
+        batch.memo("reconstructed_logits", lambda: reconstructed_logits)  # for D's update
+        fake_logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
         distance = feature_distance(features, real_features).mean()
         adversarial = non_saturating_generator(reconstructed_logits) + non_saturating_generator(fake_logits)
         return {"loss": self.gamma * distance + adversarial.mean(), "distance": distance}
@@ -87,8 +88,10 @@ class VAEGAN(Adversarial, Encodes):
         reconstructed, fake = batch.memo("generated", lambda: self.generated(batch))
         # Three passes: batch statistics of real and fake images must not mix.
         real_logits = self.discriminate(batch, batch.real)
-        reconstructed_logits = self.discriminate(batch, reconstructed.detach())
-        fake_logits = self.discriminate(batch, fake.detach())
+        reconstructed_logits = batch.memo(
+            "reconstructed_logits", lambda: self.discriminate(batch, reconstructed.detach())
+        )
+        fake_logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake.detach()))
         loss = discriminator_cross_entropy(real_logits, fake_logits) - minimax_generator(reconstructed_logits)
         return discriminator_report(
             loss.mean(), real_logits, fake_logits, reconstructed=reconstructed_logits.detach().mean()

@@ -110,10 +110,9 @@ class Pix2Pix(Translation):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 1, halved: D learns slower than G (sec. 3.3)."""
         fake = self.fake(batch).detach()
-        x_view = self.input_view(batch)
         # Two passes: batch statistics of real and fake pairs must not mix.
-        real_logits = self.discriminate_pair(x_view, self.target_view(batch))
-        fake_logits = batch.memo("fake_logits", lambda: self.discriminate_pair(x_view, self.view(fake)))
+        real_logits = self.real_logits(batch)
+        fake_logits = batch.memo("fake_logits", lambda: self.discriminate_pair(self.input_view(batch), self.view(fake)))
         if self.loss == "least_squares":
             loss = least_squares(real_logits, 1) + least_squares(fake_logits, 0)
         elif self.loss == "relativistic":
@@ -135,8 +134,7 @@ class Pix2Pix(Translation):
         relativistic."""
         real_logits = None
         if self.loss == "relativistic":
-            with torch.no_grad():  # G is moved through its own images only
-                real_logits = self.discriminate_pair(self.input_view(batch), self.target_view(batch))
+            real_logits = self.real_logits(batch).detach()  # G is moved through its own images only
         return self.generator_term(logits, real_logits)
 
     # --- what several updates of a step need ------------------------------------------------------------------------------
@@ -144,6 +142,12 @@ class Pix2Pix(Translation):
     def fake(self, batch: Batch) -> Tensor:
         """G's images (N, C, H, W) of the step's inputs, with their graph."""
         return batch.memo("fake", lambda: self.generate_for(batch, self.inputs(batch)[0]))
+
+    def real_logits(self, batch: Batch) -> Tensor:
+        """D's logits for the step's inputs and targets, with their graph."""
+        return batch.memo(
+            "real_logits", lambda: self.discriminate_pair(self.input_view(batch), self.target_view(batch))
+        )
 
     def input_view(self, batch: Batch) -> list[Tensor]:
         """D's input for the step's inputs, without a graph."""

@@ -88,11 +88,13 @@ def smoothly_filled(x: Tensor, mask: Tensor) -> Tensor:
         intact = weight > 0
         value = value / weight.clamp_min(1e-6)
         filled = torch.where(intact, value, coarse)
+        hole = (~intact).to(value.dtype).expand_as(value).contiguous()
         stiffness = STIFFNESS / 4**number  # a pixel is as wide as two of the size before
         for length in sweeps(stiffness):
             bend = filled - neighbours(filled)
             bend = bend + stiffness * (bend - neighbours(bend))
-            filled = torch.where(intact, value, filled - length * bend)
+            # Values that are there stay: a product with 0 is quicker than `where` with a mask for all channels.
+            filled = torch.addcmul(filled, bend, hole, value=-length)
     return filled
 
 
@@ -113,6 +115,7 @@ def sweeps(stiffness: float) -> list[float]:
 
 def neighbours(x: Tensor) -> Tensor:
     """The mean of the four neighbours of each pixel; at the border its own value replaces missing ones."""
-    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    rows, columns = padded[:, :, :, 1:-1], padded[:, :, 1:-1]
-    return (rows[:, :, :-2] + rows[:, :, 2:] + columns[:, :, :, :-2] + columns[:, :, :, 2:]) / 4
+    # By `cat`: F.pad with repeated borders takes five times as long in the layout channels_last.
+    rows = torch.cat([x[:, :, :1], x, x[:, :, -1:]], 2)
+    columns = torch.cat([x[:, :, :, :1], x, x[:, :, :, -1:]], 3)
+    return (rows[:, :, :-2] + rows[:, :, 2:]).add_(columns[:, :, :, :-2]).add_(columns[:, :, :, 2:]).mul_(1 / 4)

@@ -20,7 +20,7 @@ from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Method
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.features.mobilenet import has_mobilenet_weights
-from ganvas.networks.inpainter import STIFFNESS, GatedInpainter, smoothly_filled, sweeps
+from ganvas.networks.inpainter import STIFFNESS, GatedInpainter, neighbours, smoothly_filled, sweeps
 from ganvas.networks.srresnet import SRResNet
 from ganvas.registry import create, find, method_names
 from parts import small, trainer_for
@@ -210,6 +210,26 @@ def test_a_smooth_filling_worked_by_hand() -> None:
     assert rest == 3.125
     assert_close(smoothly_filled(row, mask)[0, 0, 0], torch.tensor([1.0, 2.0, expected, 4.0]))
     assert not smoothly_filled(row, torch.ones_like(mask)).any()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(2, 3, 13, 9), (1, 1, 1, 5)])
+def test_neighbours_at_the_border_repeat_it(size: tuple[int, int, int, int], layout: torch.memory_format) -> None:
+    """To the last bit what a padded image gives."""
+    x = torch.randn(size, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)
+    padded = nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    rows, columns = padded[:, :, :, 1:-1], padded[:, :, 1:-1]
+    four = rows[:, :, :-2] + rows[:, :, 2:] + columns[:, :, :, :-2] + columns[:, :, :, 2:]
+    assert torch.equal(neighbours(x), four / 4)
+
+
+def test_a_filling_leaves_what_is_there() -> None:
+    x = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(2, 1, 12, 12)
+    mask[:, :, 3:9, 2:8] = 1
+    filled = smoothly_filled(x, mask)
+    assert torch.equal(torch.where(mask == 0, filled, 0), torch.where(mask == 0, x, 0))
+    assert not torch.equal(filled, x)
 
 
 def test_a_slope_goes_on_through_a_hole() -> None:

@@ -65,6 +65,7 @@ CPU_CASES = [
     Case("mlp", "gan", 28, 1),
     Case("dcgan", "dcgan", 32, 3, {"batch_size": 64, "width": 64}),
     Case("dcgan", "dcgan", 64, 3, {"batch_size": 64, "width": 64}),
+    Case("r3gan", "r3gan", 32, 3, {"batch_size": 32}),
     Case("stylegan2", "stylegan2", 32, 3, {"batch_size": 32, "mapping_layers": 2, "widths": "96-64-32-16"}),
 ]
 GPU_CASES = [
@@ -281,7 +282,7 @@ def rows(cases: list[Case], options: argparse.Namespace, device: torch.device) -
 
 def main(arguments: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda; cuda has larger cases and r3gan")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda, which has larger cases")
     parser.add_argument("--seconds", type=float, default=45.0, help="about this long for each row")
     parser.add_argument(
         "--workers", type=int, nargs="+", default=[0, 2], help="DataLoader workers that the baseline may choose from"

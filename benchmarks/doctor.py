@@ -110,10 +110,10 @@ def _few_latents(count: int) -> Callable[[Method], None]:
     """G gets one of `count` latents and nothing else."""
 
     def operate(method: Any) -> None:
-        noise, latent = method.noise, method.latent
+        noise, latents = method.noise, method.latents
         kept = torch.randn(count, method.z_dim, generator=torch.Generator().manual_seed(5))
         method.noise = lambda batch: kept[batch.integers(count)].to(noise(batch))
-        method.latent = lambda generator: kept[int(torch.randint(count, (), generator=generator))].to(latent(generator))
+        method.latents = lambda seeds: kept[[seed % count for seed in seeds]].to(latents([0]))
 
     return operate
 

@@ -127,5 +127,8 @@ def test_a_fault_breaks_what_it_says(bank: ModuleType) -> None:
     assert method.settings()["lr"] == pytest.approx(healthy.settings()["lr"] / 300) and steps == 288
     fixed, _, _ = bank.make(case, {"lr": 0.002})
     assert fixed.settings()["lr"] == 0.002
+    one, _, _ = bank.make(bank.Case("report", "dcgan", "digits", 1, "one_latent"))
+    few, _, _ = bank.make(bank.Case("report", "r3gan", "digits", 1, "few_latents"))
+    assert [len(method.latents(range(20)).unique(dim=0)) for method in (one, few)] == [1, 6]
     asleep, _, _ = bank.make(bank.Case("report", "dcgan", "digits", 1, "asleep"))
     assert asleep.with_settings({}).schedule(0.5, 100) == 0.0

@@ -178,6 +178,7 @@ def test_a_training_that_still_improves_is_not_harmed_before_its_end(tmp_path: P
     )
     assert middle.healthy is True and [finding.level for finding in middle.findings] == ["note"]
     assert end.healthy is False and end.findings[0].name == "unusual_setting"
+    assert end.findings[0].change.line == "--set beta2=0.999"
 
 
 def test_faults_come_before_notes(tmp_path: Path) -> None:

@@ -164,5 +164,5 @@ class Diagnosis:
 
 def _plain(value: object) -> str:
     if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.2g}"
+        return f"{value:.6g}"  # 0.999 must not become 1
     return as_text(value)

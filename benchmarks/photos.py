@@ -2,7 +2,7 @@
 
     pip install scikit-image scikit-learn foolbox           (never imported; only their files are copied)
     apt-get download opencv-doc lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 mate-backgrounds gcompris-qt-data
-    for package in *.deb; do dpkg-deb -x $package debian/${package%%_*}; done
+    mkdir -p debian && for package in *.deb; do dpkg-deb -x $package debian/${package%%_*}; done
     python benchmarks/photos.py photos --look debian [--paintings DIR]
 
 photos/train and photos/test share no photo and no scene; --paintings has nine by van Gogh, without their outermost pixels, which

@@ -7,7 +7,7 @@
 Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
 thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It continues
 where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image and BM3D (colour), told the noise's sigma; for
-holes the mean of their rim, the smooth filling that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea. Those
+holes the mean of their rim, the smooth filling, the one that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea. Those
 whose package is missing are left out, and said.
 
 srgan learns by the features of --perceptual. Images are judged by those of MobileNetV2 and VGG-16-BN, of which it must not
@@ -36,7 +36,7 @@ from ganvas.metrics import mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_
 from ganvas.metrics.restoration import PD_LAYERS
 from ganvas.networks.features.distances import unit_distance
 from ganvas.networks.features.extractor import FeatureExtractor, open_network
-from ganvas.networks.inpainter import smoothly_filled
+from ganvas.networks.inpainter import initially_filled, smoothly_filled
 from ganvas.run import Run
 from ganvas.tasks.restore import restore
 
@@ -182,7 +182,8 @@ def filling(runs: dict[str, Run], photos: list[Tensor], distances: Distances, sc
     """In the hole alone: PSNR[RGB]. Holes lie on a grid of 96 pixels, boxes and strokes in turn."""
     ways: dict[str, Callable[[Tensor, np.ndarray], np.ndarray]] = {
         "mean of the rim": rim_mean,
-        "smooth filling": smooth,
+        "smooth filling": lambda x, mask: without_training(smoothly_filled, x, mask),
+        "the same, diffused along edges": lambda x, mask: without_training(initially_filled, x, mask),
     }
     if has("skimage"):
         ways["biharmonic"] = biharmonic
@@ -227,9 +228,9 @@ def rim_mean(photo: Tensor, mask: np.ndarray) -> np.ndarray:
     return image
 
 
-def smooth(photo: Tensor, mask: np.ndarray) -> np.ndarray:
-    """Where inpaint starts from."""
-    return as_levels(smoothly_filled(photo[None], torch.from_numpy(mask)[None, None].float())[0])
+def without_training(fill: Callable[[Tensor, Tensor], Tensor], photo: Tensor, mask: np.ndarray) -> np.ndarray:
+    """By the filling that inpaint starts from, or a part of it."""
+    return as_levels(fill(photo[None], torch.from_numpy(mask)[None, None].float())[0])
 
 
 def biharmonic(photo: Tensor, mask: np.ndarray) -> np.ndarray:

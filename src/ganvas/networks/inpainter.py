@@ -12,6 +12,14 @@ from ganvas.networks.resample import cut, grown_to
 
 DILATIONS = (1, 2, 4, 8)  # at the smallest size; together their receptive field covers a whole training patch
 STIFFNESS, SWEEPS, FLATTEST = 4.0, 16, 0.02  # of the smooth filling
+EDGE, SIZES, ROUNDS, STEPS, TIME_STEP = (
+    0.01,
+    3,
+    5,
+    5,
+    0.2,
+)  # of the diffusion along edges; EDGE: see `diffusion_weights`
+GRADIENT_WINDOW, TENSOR_WINDOW = 3, 5  # pixels; what gradients and their products are averaged over
 
 
 class GatedConv(nn.Module):
@@ -32,7 +40,7 @@ class GatedConv(nn.Module):
 class GatedInpainter(nn.Module):
     """Images (N, C, H, W) and `mask` (N, 1, H, W), 1 where they are missing, to whole images (N, C, H, W).
 
-    Values in the hole are ignored: `smoothly_filled` fills it, and the network's output is added to that. `fold` 2 puts each
+    Values in the hole are ignored: `initially_filled` fills it, and the network's output is added to that. `fold` 2 puts each
     2 x 2 pixels into channels first: a quarter of the MACs.
     """
 
@@ -54,7 +62,7 @@ class GatedInpainter(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         size = x.shape[2], x.shape[3]
         # A plane of ones, zero in the padding: the network can distinguish the border of the image from black.
-        start = smoothly_filled(x, mask)
+        start = initially_filled(x, mask)
         inputs = grown_to(torch.cat([start, mask, torch.ones_like(mask)], 1), self.multiple)
         first = self.first(F.pixel_unshuffle(inputs, self.fold))
         half = self.down(first)
@@ -64,6 +72,11 @@ class GatedInpainter(nn.Module):
         x = self.to_half(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), half], 1))
         x = self.to_whole(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), first], 1))
         return start + cut(F.pixel_shuffle(self.last(x), self.fold), size).float()
+
+
+def initially_filled(x: Tensor, mask: Tensor) -> Tensor:
+    """x (N, C, H, W), float32, its holes filled smoothly, then along the edges around them. Needs no training."""
+    return diffused_along_edges(smoothly_filled(x, mask), mask)
 
 
 def smoothly_filled(x: Tensor, mask: Tensor) -> Tensor:
@@ -111,6 +124,70 @@ def sweeps(stiffness: float) -> list[float]:
     for short, long in zip(lengths[: SWEEPS // 2], reversed(lengths), strict=False):
         alternating += [short, long]
     return alternating
+
+
+def diffused_along_edges(x: Tensor, mask: Tensor, sizes: int = SIZES) -> Tensor:
+    """Images x (N, C, H, W), in the hole diffused along edges, not across (edge-enhancing diffusion: Weickert 1998; for holes
+    Galic 2008, doi:10.1007/s10851-008-0087-0): du/dt = div(D grad u), where D follows the image.
+
+    The spline weighs all directions alike, so that an edge which enters a hole is spread out in it; this continues the edge. At
+    half of the size first, and its change added, `sizes` in all: edges go on further there.
+    """
+    if sizes > 1:
+        square = (min(2, x.shape[2]), min(2, x.shape[3]))
+        half = F.avg_pool2d(x, square, ceil_mode=True)
+        half_mask = F.max_pool2d((mask > 0).float(), square, ceil_mode=True)
+        change = diffused_along_edges(half, half_mask, sizes - 1) - half
+        x = torch.where(mask > 0, x + F.interpolate(change, x.shape[2:], mode="bilinear", align_corners=False), x)
+    for _ in range(ROUNDS):
+        weights = diffusion_weights(x)
+        for length in explicit_steps():
+            change = torch.zeros_like(x)
+            for weight, shifted in zip(weights, windows(x), strict=True):
+                change = change + weight * (shifted - x)
+            x = torch.where(mask > 0, x + length * change, x)
+    return x
+
+
+def explicit_steps() -> list[float]:
+    """Time steps of a cycle of fast explicit diffusion (Grewenig 2010, doi:10.1007/978-3-642-15986-2_54, eq. 9): the longest would
+    be unstable alone, all together are stable, and go twice as far as as many of TIME_STEP."""
+    return [TIME_STEP / (2 * math.cos(math.pi * (2 * i + 1) / (4 * STEPS + 2)) ** 2) for i in range(STEPS)]
+
+
+def diffusion_weights(x: Tensor) -> list[Tensor]:
+    """Nine weights (N, 1, H, W) of the differences to the pixels of `windows`, whose sum is div(D grad x).
+
+    D has the eigenvectors of the structure tensor of all channels: 1 along edges, across them 1 / sqrt(1 + gap / EDGE^2), gap
+    being the difference of the tensor's eigenvalues.
+    """
+    window = windows(F.avg_pool2d(x, GRADIENT_WINDOW, 1, padding=GRADIENT_WINDOW // 2, count_include_pad=False))
+    dx, dy = (window[5] - window[3]) / 2, (window[7] - window[1]) / 2
+    tensor = torch.cat([part.sum(1, keepdim=True) for part in (dx * dx, dx * dy, dy * dy)], 1)
+    for _ in range(2):
+        tensor = F.avg_pool2d(tensor, TENSOR_WINDOW, 1, padding=TENSOR_WINDOW // 2, count_include_pad=False)
+    xx, xy, yy = tensor.split(1, 1)
+    gap = ((xx - yy).square() + 4 * xy.square() + 1e-16).sqrt()
+    smaller = (xx + yy - gap) / 2
+    less = (1 - (1 + gap / EDGE**2).rsqrt()) / gap  # times (tensor - smaller * I): what D lacks of I
+    D = torch.cat([1 - less * (xx - smaller), -less * xy, 1 - less * (yy - smaller)], 1)
+    xx, xy, yy = zip(*(one.split(1, 1) for one in windows(D)), strict=True)
+    up, left, right, down = 1, 3, 5, 7
+    here = xx[4], yy[4]
+    return [
+        (xy[left] + xy[up]) / 4, (yy[up] + here[1]) / 2, -(xy[right] + xy[up]) / 4,
+        (xx[left] + here[0]) / 2, torch.zeros_like(here[0]), (xx[right] + here[0]) / 2,
+        -(xy[left] + xy[down]) / 4, (yy[down] + here[1]) / 2, (xy[right] + xy[down]) / 4,
+    ]  # fmt: skip
+
+
+def windows(x: Tensor) -> list[Tensor]:
+    """The nine pixels of each 3 x 3 window as images, row by row; at the border its own value replaces missing ones."""
+    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    shifted = []
+    for rows in (padded[:, :, :-2], padded[:, :, 1:-1], padded[:, :, 2:]):
+        shifted += [rows[..., :-2], rows[..., 1:-1], rows[..., 2:]]
+    return shifted
 
 
 def neighbours(x: Tensor) -> Tensor:

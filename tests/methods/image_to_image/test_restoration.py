@@ -20,7 +20,14 @@ from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Method
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.features.mobilenet import has_mobilenet_weights
-from ganvas.networks.inpainter import STIFFNESS, GatedInpainter, neighbours, smoothly_filled, sweeps
+from ganvas.networks.inpainter import (
+    STIFFNESS,
+    GatedInpainter,
+    initially_filled,
+    neighbours,
+    smoothly_filled,
+    sweeps,
+)
 from ganvas.networks.srresnet import SRResNet
 from ganvas.registry import create, find, method_names
 from parts import small, trainer_for
@@ -240,6 +247,20 @@ def test_a_slope_goes_on_through_a_hole() -> None:
     mask[..., 8:20, 10:22] = 1
     assert float((smoothly_filled(slope, mask) - slope).abs().max()) < 0.01
     assert float(slope[mask > 0].max() - slope[mask > 0].min()) > 1
+
+
+@pytest.mark.parametrize("slant", [0.0, 0.6, -1.0])
+def test_an_edge_goes_on_through_a_hole(slant: float) -> None:
+    """Dark on one side of a line and bright on the other; a slope, whose diffusion is 0 in all directions, stays as it is."""
+    rows, columns = torch.arange(48.0)[:, None] - 24, torch.arange(48.0) - 24
+    image = ((columns + slant * rows + 0.5) / 2).clamp(-1, 1)[None, None]
+    mask = torch.zeros(1, 1, 48, 48)
+    mask[..., 20:28, 18:30] = 1
+    smooth, filled = smoothly_filled(image, mask), initially_filled(image, mask)
+    assert torch.equal(filled[mask == 0], image[mask == 0])
+    assert error(filled, image) < 0.5 * error(smooth, image)
+    slope = (columns + slant * rows)[None, None] / 48
+    assert_close(initially_filled(slope, mask), smoothly_filled(slope, mask), atol=1e-3, rtol=0)
 
 
 def test_what_stands_in_the_hole_is_never_looked_at() -> None:

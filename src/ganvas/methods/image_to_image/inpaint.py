@@ -9,8 +9,8 @@ Holes are rectangles, strokes or either, new ones for each image, so one network
 hole stay bit-equal.
 
 Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
-where the image is missing, in place of an encoder with a fully connected layer; the network's output is added to a smooth
-filling, a spline under tension, where it starts; squared or absolute error; the discriminator comes in a second phase; any size
+where the image is missing, in place of an encoder with a fully connected layer; the network's output is added to a
+filling that needs no training, a spline under tension diffused along the edges around the hole; squared or absolute error; the discriminator comes in a second phase; any size
 of image.
 """
 
@@ -28,7 +28,7 @@ from ganvas.losses.adversarial import discriminator_report, hinge_discriminator,
 from ganvas.losses.restoration import hole_error
 from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.image_to_image._base_restoration import DISTANCES, RestorationMethod
-from ganvas.networks.inpainter import GatedInpainter, smoothly_filled
+from ganvas.networks.inpainter import GatedInpainter, initially_filled
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.registry import preset
 
@@ -118,7 +118,7 @@ class Inpaint(RestorationMethod):
 
     def degrade(self, batch: Batch) -> Degraded:
         mask = self.masks(batch)
-        return Degraded(torch.where(mask > 0, 0.0, batch.real), batch.real, smoothly_filled(batch.real, mask), mask)
+        return Degraded(torch.where(mask > 0, 0.0, batch.real), batch.real, initially_filled(batch.real, mask), mask)
 
     def restoration(self) -> Restoration:
         return Restoration("holes", multiple=self.G.multiple, by_size=True)

@@ -7,8 +7,8 @@
 Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
 thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It continues
 where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image and BM3D (colour), told the noise's sigma; for
-holes the mean of their rim, the smooth filling, the one that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea. Those
-whose package is missing are left out, and said.
+holes the mean of their rim, a smooth filling and the one that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea.
+Those whose package is missing are left out, and said.
 
 srgan learns by the features of --perceptual. Images are judged by those of MobileNetV2 and VGG-16-BN, of which it must not
 have seen any: hence EfficientNet-Lite0. All want their weights (see ganvas.networks.features.weights).

@@ -9,9 +9,9 @@ Holes are rectangles, strokes or either, new ones for each image, so one network
 hole stay bit-equal.
 
 Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
-where the image is missing, in place of an encoder with a fully connected layer; the network's output is added to a
-filling that needs no training, a spline under tension diffused along the edges around the hole; squared or absolute error; the discriminator comes in a second phase; any size
-of image.
+where the image is missing, in place of an encoder with a fully connected layer; the network's output is added to a filling that
+needs no training, a spline under tension diffused along the edges around the hole; squared or absolute error; the discriminator
+comes in a second phase; any size of image.
 """
 
 from __future__ import annotations

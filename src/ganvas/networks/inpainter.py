@@ -126,8 +126,8 @@ def sweeps(stiffness: float) -> list[float]:
 
 
 def diffused_along_edges(x: Tensor, mask: Tensor, sizes: int = SIZES) -> Tensor:
-    """Images x (N, C, H, W), in the hole diffused along edges, not across (edge-enhancing diffusion: Weickert 1998; for holes
-    Galic 2008, doi:10.1007/s10851-008-0087-0): du/dt = div(D grad u), where D follows the image.
+    """Images x (N, C, H, W), in the hole diffused along edges, not across (edge-enhancing diffusion, Weickert 1998; for holes
+    Galic 2008, J. Math. Imaging Vision 31, 255): du/dt = div(D grad u), where D follows the image.
 
     The spline weighs all directions alike, so that an edge which enters a hole is spread out in it; this continues the edge. At
     half of the size first, and its change added, `sizes` in all: edges go on further there.
@@ -149,7 +149,7 @@ def diffused_along_edges(x: Tensor, mask: Tensor, sizes: int = SIZES) -> Tensor:
 
 
 def explicit_steps() -> list[float]:
-    """Time steps of a cycle of fast explicit diffusion (Grewenig 2010, doi:10.1007/978-3-642-15986-2_54).
+    """Time steps of a cycle of fast explicit diffusion (Grewenig 2010, LNCS 6376, 533).
 
     The longest would be unstable alone, all together are stable: (STEPS + 1) / 3 times as far as equal steps of TIME_STEP.
     """

@@ -3,12 +3,17 @@
     python benchmarks/photos.py photos --look debian
     python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--scale 4] [--set width=48] [--out runs]
         [--seeds 0] [--json]
+    python benchmarks/restoration.py photos --degraded [--minutes 5]
 
 Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
 thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It continues
 where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image and BM3D (colour), told the noise's sigma; for
 holes the mean of their rim, a smooth filling and the one that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea.
 Those whose package is missing are left out, and said.
+
+--degraded compares presets of srresnet in place of that, `small` (trained on clean small images) and `photo`, for as many
+minutes: on clean small images; on DRAWS draws for each photo of what `photo` is trained on; and on photos degraded otherwise: out
+of focus (a disc, not a Gaussian), reduced by Lanczos, and saved as JPEG twice by Pillow, the second time with other blocks.
 
 srgan learns by the features of --perceptual. Images are judged by those of MobileNetV2 and VGG-16-BN, of which it must not
 have seen any: hence EfficientNet-Lite0. All want their weights (see ganvas.networks.features.weights).
@@ -18,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,12 +32,16 @@ from typing import Any
 import numpy as np
 import torch
 from common import Table, facts, finish, heading, make_parser, parse, steps_of, train_run
+from PIL import Image
 from torch import Tensor
 
 from ganvas.data import DataSettings, open_data
+from ganvas.data.batch import Batch
 from ganvas.data.degrade import box_masks, downscaled, gaussian_noise, quantised, stroke_masks, upscaled
 from ganvas.data.photo import Photo, find_photos
+from ganvas.data.photo_degradation import filtered
 from ganvas.errors import GanvasError
+from ganvas.methods.image_to_image import srresnet
 from ganvas.metrics import mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from ganvas.metrics.restoration import PD_LAYERS
 from ganvas.networks.features.distances import unit_distance
@@ -42,16 +52,20 @@ from ganvas.tasks.restore import restore
 
 SIGMA = 25.0  # levels
 VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+DRAWS = 2  # degradations of each photo
+PRESETS = ("small", "photo")  # of srresnet, that --degraded compares
 PATCH = {"srresnet": 64, "srgan": 64, "denoise": 64, "inpaint": 64}
 UPSCALERS = ("srresnet", "srgan")
 Figures = dict[str, dict[str, float]]  # what is measured of each way
 Distances = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distances of two images by features
 
 
-def train(method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any]) -> Run:
-    """The run, trained until its minutes of processor time are used. `settings` stand beside the preset `small`."""
+def train(
+    method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any], preset: str = "small"
+) -> Run:
+    """The run, trained until its minutes of processor time are used. `settings` stand beside the preset."""
     data = open_data(photos, settings=DataSettings(size=PATCH[method], fit="tile"))
-    return train_run(method, data, out, minutes=minutes, seed=seed, settings=settings, device="cpu")
+    return train_run(method, data, out, minutes=minutes, seed=seed, preset=preset, settings=settings, device="cpu")
 
 
 # --- images in levels of 0 to 255, (H, W, 3) -----------------------------------------------------------------
@@ -140,6 +154,55 @@ def upscaling(runs: dict[str, Run], photos: list[Tensor], distances: Distances, 
                 lambda x, share=share: through(runs["srgan"], x, interpolation=share)
             )
     return found
+
+
+def degraded_enlarging(
+    runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int
+) -> dict[str, Figures]:
+    """By the kind of degradation: bicubic and the presets of srresnet; each image is degraded once, the same for all."""
+    drawn = [photo for photo in photos for _ in range(DRAWS)]
+    kinds: dict[str, tuple[list[Tensor], Callable[[Tensor, int], Tensor]]] = {
+        "clean, bicubic": (photos, lambda whole, _: quantised(downscaled(whole[None], scale))[0]),
+        "as trained on": (drawn, lambda whole, number: photo_like(whole, scale, number)),
+        "out of focus, JPEG twice": (drawn, lambda whole, number: out_of_focus(whole, scale, number)),
+    }
+    tables = {}
+    for kind, (images, small) in kinds.items():
+        found = tables[kind] = {}
+        found["bicubic"] = mean_figures(
+            lambda x, i, small=small: as_levels(upscaled(small(x, i)[None], scale)[0]), images, distances, scale
+        )
+        for preset, run in runs.items():
+            found[f"srresnet {preset}"] = mean_figures(
+                lambda x, i, small=small, run=run: through(run, small(x, i)), images, distances, scale
+            )
+    return tables
+
+
+def photo_like(whole: Tensor, scale: int, number: int) -> Tensor:
+    """(3, h, w) by draw `number` of what the preset `photo` is trained on."""
+    degradation = srresnet.photo().photo_degradation()
+    return degradation(whole[None], scale, Batch(whole[None], generator=torch.Generator().manual_seed(number)))[0]
+
+
+def out_of_focus(whole: Tensor, scale: int, number: int) -> Tensor:
+    """(3, h, w): blurred by a disc of 1 to 3 pixels, reduced by Lanczos, JPEG of quality 60 to 90 twice with shifted blocks."""
+    radius, first, second = np.random.default_rng(number).uniform((1, 60, 60), (3, 90, 90))
+    places = torch.arange(-4.0, 5.0)
+    disc = (radius + 0.5 - torch.hypot(places[:, None], places)).clamp(0, 1)  # its edge by the share of a pixel
+    blurred = Image.fromarray(as_levels(filtered(whole[None], (disc / disc.sum())[None])[0]))
+    small = blurred.resize((blurred.width // scale, blurred.height // scale), Image.Resampling.LANCZOS)
+    saved = pillow_jpeg(np.asarray(small), round(first))
+    saved = pillow_jpeg(np.pad(saved, ((3, 0), (5, 0), (0, 0)), mode="edge"), round(second))[3:, 5:]
+    return torch.from_numpy(saved.transpose(2, 0, 1).astype(np.float32)) / 127.5 - 1
+
+
+def pillow_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """An image (H, W, 3) saved as JPEG, its colour at half the size, and read again."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=quality, subsampling="4:2:0")
+    with Image.open(buffer) as saved:
+        return np.asarray(saved)
 
 
 def denoising(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Figures:
@@ -269,48 +332,69 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=list(PATCH), default=list(PATCH))
     parser.add_argument("--scale", type=int, default=2, choices=(2, 3, 4))
     parser.add_argument("--perceptual", default="efficientnet_lite0", help="what srgan compares: see its settings")
+    parser.add_argument("--degraded", action="store_true", help="presets of srresnet on degraded photos")
     parser.add_argument("--train-only", action="store_true")
     parser.add_argument("--measure-only", action="store_true", help="the runs in --out as they are")
     options = parse(parser, arguments)
     tables: dict[str, dict[str, Figures]] = {}
     for seed in options.seeds:
-        runs = {name: run_of(name, seed, options) for name in options.only}
+        if options.degraded:
+            runs = {preset: run_of("srresnet", seed, options, preset) for preset in PRESETS}
+        else:
+            runs = {name: run_of(name, seed, options) for name in options.only}
         for name, run in runs.items():
             print(f"{name}, seed {seed}: {steps_of(run)} steps", file=sys.stderr)
         if not options.train_only:
-            tables[str(seed)] = measured(runs, seed, options)
+            measure = measured_degraded if options.degraded else measured
+            tables[str(seed)] = measure(runs, seed, options)
     if options.json:
         finish(options, {**facts(options), "seeds": tables})
 
 
-def run_of(name: str, seed: int, options: argparse.Namespace) -> Run:
+def run_of(name: str, seed: int, options: argparse.Namespace, preset: str = "small") -> Run:
     """The run of a method, trained where --measure-only does not forbid it."""
     upscales = name in UPSCALERS
-    folder = options.out / (f"{name}-x{options.scale}-{seed}" if upscales else f"{name}-{seed}")
+    start = name if preset == "small" else f"{name}-{preset}"
+    folder = options.out / (f"{start}-x{options.scale}-{seed}" if upscales else f"{start}-{seed}")
     if options.measure_only:
         return Run(folder)
     settings: dict[str, Any] = {"scale": options.scale} if upscales else {}
     if name == "srgan":
         settings["perceptual"] = options.perceptual
     settings |= options.settings
-    return train(name, options.photos, folder, options.minutes, seed, settings)
+    return train(name, options.photos, folder, options.minutes, seed, settings, preset)
 
 
 def measured(runs: dict[str, Run], seed: int, options: argparse.Namespace) -> dict[str, Figures]:
     """The figures of each task, printed as they come."""
-    distances = open_distances()
-    photos = [torch.from_numpy(read().pixels) for _, read in find_photos(options.photos / "test")]
+    distances, photos = open_distances(), held_out_photos(options)
     tables = {}
     for title, (task, names) in TASKS.items():
         if not any(name in runs for name in names):
             continue
-        rows = tables[title] = task(runs, photos, distances, options.scale)
-        columns = list(next(iter(rows.values())))
-        about = f"{title}, means of {len(photos)} photos, seed {seed}; {heading(facts(options))}"
-        table = Table(["", *columns], options, about)
-        for name, row in rows.items():
-            table.row(name, *(row[column] for column in columns))
+        tables[title] = task(runs, photos, distances, options.scale)
+        print_figures(title, tables[title], len(photos), seed, options)
     return tables
+
+
+def measured_degraded(runs: dict[str, Run], seed: int, options: argparse.Namespace) -> dict[str, Figures]:
+    """The figures of each kind of degradation, printed."""
+    photos = held_out_photos(options)
+    tables = degraded_enlarging(runs, photos, open_distances(), options.scale)
+    for kind, rows in tables.items():
+        print_figures(kind, rows, len(photos), seed, options)
+    return tables
+
+
+def held_out_photos(options: argparse.Namespace) -> list[Tensor]:
+    return [torch.from_numpy(read().pixels) for _, read in find_photos(options.photos / "test")]
+
+
+def print_figures(title: str, rows: Figures, photos: int, seed: int, options: argparse.Namespace) -> None:
+    columns = list(next(iter(rows.values())))
+    table = Table(["", *columns], options, f"{title}, means of {photos} photos, seed {seed}; {heading(facts(options))}")
+    for name, row in rows.items():
+        table.row(name, *(row[column] for column in columns))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
+import torch
 
 from ganvas.abilities import Samples
 from ganvas.data import open_data
@@ -176,3 +177,39 @@ def test_quality_and_variety_of_text(
     assert rows["real lines"]["distance"] < rows["relgan"]["distance"]
     alike = rows["maximum likelihood, temperature 0"]
     assert alike["self_BLEU"] == 100 or alike["self_BLEU"] == 0, "one text thirty times, or too short for BLEU"
+
+
+def test_degraded_photos_are_the_same_for_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bicubic and both presets on three kinds of degraded photos, of which the clean one is the nearest to the original."""
+    import restoration
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for part, count in (("train", 3), ("test", 1)):
+        (tmp_path / "photos" / part).mkdir(parents=True)
+        for number in range(count):
+            coarse = Image.fromarray(random.integers(0, 256, (9, 10, 3)).astype(np.uint8))
+            coarse.resize((80, 72), Image.Resampling.BICUBIC).save(tmp_path / "photos" / part / f"{number}.png")
+    words = [
+        str(tmp_path / "photos"),
+        "--degraded",
+        "--minutes",
+        "0.002",
+        "--set",
+        "width=4",
+        "--set",
+        "blocks=1",
+        "--set",
+        "batch_size=2",
+    ]
+    restoration.main([*words, "--json", "--out", str(tmp_path / "runs")])
+    tables = json.loads(capsys.readouterr().out)["seeds"]["0"]
+    assert list(tables) == ["clean, bicubic", "as trained on", "out of focus, JPEG twice"]
+    for rows in tables.values():
+        assert list(rows) == ["bicubic", "srresnet small", "srresnet photo"]
+    clean, *degraded = (rows["bicubic"]["PSNR[Y]"] for rows in tables.values())
+    assert clean > max(degraded) + 1
+    photo = torch.rand(3, 20, 24) * 2 - 1
+    for kind in (restoration.photo_like, restoration.out_of_focus):
+        assert kind(photo, 2, 5).shape == (3, 10, 12) and torch.equal(kind(photo, 2, 5), kind(photo, 2, 5))
+        assert not torch.equal(kind(photo, 2, 5), kind(photo, 2, 6))

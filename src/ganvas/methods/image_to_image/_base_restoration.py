@@ -11,6 +11,8 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
 from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
+from ganvas.data.photo_degradation import PhotoDegradation
+from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report
 from ganvas.losses.restoration import absolute_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, setting, step_factor
@@ -18,6 +20,10 @@ from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscalers import SUPER_RESOLUTION_GENERATORS, UPSCALERS, build_upscaler
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": absolute_error, "l2": squared_error}
+PHOTO_SETTINGS = (  # of SuperResolution, that only degradation=photo reads
+    "blur_max", "anisotropic_share", "sharpened_share", "noise_max", "poisson_share", "peak_min", "grey_noise_share",
+    "quality_min", "quality_max",
+)  # fmt: skip
 
 
 class RestorationMethod(Method, Restores, Demonstrates):
@@ -62,7 +68,7 @@ class RestorationMethod(Method, Restores, Demonstrates):
 
 
 class SuperResolution(RestorationMethod):
-    """Base of super-resolution methods: their inputs are images downsampled by `scale`, bicubic."""
+    """Base of super-resolution methods: their inputs are images downsampled by `scale`, bicubic and clean or as photos are."""
 
     scale: int = setting(2, "upscaling factor of height and width", choices=(2, 3, 4, 8))
     generator: str = setting(
@@ -89,9 +95,64 @@ class SuperResolution(RestorationMethod):
         choices=("direct", "staged"),
         when="generator=srresnet",
     )
+    degradation: str = setting(
+        "bicubic",
+        "how training images become small; photo: blur or sharpening, one of three interpolations, noise and JPEG, of strengths"
+        " drawn for each image",
+        choices=("bicubic", "photo"),
+    )
+    blur_max: float = setting(
+        1.6,
+        "photo: maximum standard deviation of the Gaussian blur",
+        minimum=0.1,
+        maximum=8,
+        unit="pixels of the large image",
+        when="degradation=photo",
+    )
+    anisotropic_share: float = setting(
+        0.5,
+        "photo: share of images blurred more in one direction than across it",
+        minimum=0,
+        maximum=1,
+        when="degradation=photo",
+    )
+    sharpened_share: float = setting(
+        0.2, "photo: share of images sharpened in place of blurred", minimum=0, maximum=1, when="degradation=photo"
+    )
+    noise_max: float = setting(
+        15.0,
+        "photo: maximum standard deviation of Gaussian noise",
+        minimum=0,
+        unit="levels of 255",
+        when="degradation=photo",
+    )
+    poisson_share: float = setting(
+        0.5,
+        "photo: share of images with Poisson noise in place of Gaussian",
+        minimum=0,
+        maximum=1,
+        when="degradation=photo",
+    )
+    peak_min: float = setting(
+        150.0, "photo: minimum photons of a white pixel under Poisson noise", minimum=1, when="degradation=photo"
+    )
+    grey_noise_share: float = setting(
+        0.4,
+        "photo: share of images with the same noise in all channels",
+        minimum=0,
+        maximum=1,
+        when="degradation=photo",
+    )
+    quality_min: float = setting(
+        40.0, "photo: minimum quality of JPEG, as in libjpeg", minimum=1, maximum=100, when="degradation=photo"
+    )
+    quality_max: float = setting(
+        95.0, "photo: maximum quality of JPEG", minimum=1, maximum=100, when="degradation=photo"
+    )
 
     def build_generator(self, spec: DataSpec, base: bool = True) -> nn.Module:
         """G for images of the spec; `base` is SRResNet's."""
+        self.check_degradation()
         check_shrinks(spec.height, spec.width, self.scale)
         if self.generator in UPSCALERS:
             return build_upscaler(self.generator, spec.channels, self.scale, width=self.width, blocks=self.blocks)
@@ -100,9 +161,33 @@ class SuperResolution(RestorationMethod):
             base=base,
         )  # fmt: skip
 
+    def check_degradation(self) -> None:
+        """UsageError for strengths without effect, and for a range of qualities that is none."""
+        changed = [name for name in PHOTO_SETTINGS if getattr(self, name) != getattr(type(self), name)]
+        if self.degradation != "photo" and changed:
+            raise UsageError(f"{changed[0]} has no effect with degradation={self.degradation}: set degradation=photo")
+        if self.quality_min > self.quality_max:
+            raise UsageError(f"quality_min is {self.quality_min:g}, above quality_max, {self.quality_max:g}")
+
+    def small_and_whole(self, images: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images (N, C, h, w) at the 256 levels of a file, and what they were made of, (N, C, h * scale, w * scale): `images`
+        (N, C, H, W) without the rows and columns that lack to a multiple. `batch` draws the degradation of a photo."""
+        small, whole = small_and_whole(images, self.scale)
+        if self.degradation == "photo":
+            small = self.photo_degradation()(whole, self.scale, batch)
+        return small, whole
+
+    def photo_degradation(self) -> PhotoDegradation:
+        """What degradation=photo draws from."""
+        return PhotoDegradation(
+            blur_max=self.blur_max, anisotropic_share=self.anisotropic_share, sharpened_share=self.sharpened_share,
+            noise_max=self.noise_max, poisson_share=self.poisson_share, peak_min=self.peak_min,
+            grey_share=self.grey_noise_share, quality_min=self.quality_min, quality_max=self.quality_max,
+        )  # fmt: skip
+
     def degrade(self, batch: Batch) -> Degraded:
-        """The images downsampled, and rounded to 256 levels as in a file."""
-        small, whole = small_and_whole(batch.real, self.scale)
+        """The images made small as in training, and rounded to 256 levels as in a file."""
+        small, whole = self.small_and_whole(batch.real, batch)
         return Degraded(small, whole, upscaled(small, self.scale))
 
     def restoration(self) -> Restoration:

@@ -26,7 +26,6 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.abilities import Restoration
-from ganvas.data.degrade import small_and_whole
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import non_saturating_generator
 from ganvas.losses.perceptual import unit_distance
@@ -153,7 +152,7 @@ class SRGAN(SuperResolution):
 
     def enlarged(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The batch's images, flipped and rotated, and G's upscaled versions of them downsampled, (N, C, H, W) each."""
-        small, whole = small_and_whole(self.training_images(batch), self.scale)
+        small, whole = self.small_and_whole(self.training_images(batch), batch)
         return whole, self.G(small)
 
     def restoration(self) -> Restoration:

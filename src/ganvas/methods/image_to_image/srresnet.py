@@ -4,6 +4,9 @@ Idea: downsample each training image (bicubic, antialiased), and train a network
 the small size; at the end, scale^2 values per pixel are rearranged to pixels (pixel shuffle). With a pixel loss (eq. 4) the
 result is the mean of all possible sharp images: the best PSNR, but a little blurred. `srgan` continues from there.
 
+With degradation=photo the small images are also blurred or sharpened, noisy and saved as JPEG (see data/photo_degradation.py), so
+that enlarging a photo also cleans it.
+
 Departs from the paper: the output is added to the bicubic enlargement (`base`); the defaults are L1 in place of squares, no batch
 norm (both as in Lim 2017, arXiv:1707.02921), and a direct last layer, which train faster on a CPU; preset `paper` has the paper's
 network and loss. Images of any size and number of channels.
@@ -13,7 +16,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganvas.data.degrade import small_and_whole
 from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.image_to_image._base_restoration import DISTANCES, SuperResolution
 from ganvas.registry import preset
@@ -39,7 +41,7 @@ class SRResNet(SuperResolution):
         return [Update("pixels", trains="G", loss=self.pixel_loss)]
 
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
-        small, whole = small_and_whole(self.training_images(batch), self.scale)
+        small, whole = self.small_and_whole(self.training_images(batch), batch)
         return {"loss": DISTANCES[self.loss](self.G(small), whole).mean()}
 
 
@@ -53,6 +55,13 @@ def tiny() -> SRResNet:
 def small() -> SRResNet:
     """For photos cut into patches (data.fit=tile, data.size=96) on a CPU. Figures: docs/experiments.md."""
     return SRResNet(batch_size=16, width=32, blocks=6, ema=0.995)
+
+
+@preset("srresnet")
+def photo() -> SRResNet:
+    """For photos of phones, x2: enlarges, and removes blur, noise and JPEG's blocks. Train it on good photos cut into patches
+    (data.fit=tile, data.size=64). Clean small images are better enlarged by `small`. Figures: docs/experiments.md."""
+    return SRResNet(batch_size=16, width=32, blocks=6, ema=0.995, degradation="photo")
 
 
 @preset("srresnet")

@@ -74,7 +74,7 @@ def small_changes(images: Tensor, draw: Draw, *, mirror: bool = False) -> Tensor
     return warped(x, matrix, offset).to(images.dtype)
 
 
-def adapted(p: Tensor, sign: Tensor, target: float, batch_size: int, images: int) -> Tensor:
+def adapted(p: Tensor, sign: Tensor, target: float, batch_size: int, images: float) -> Tensor:
     """The next p (): one step of batch_size / images up where `sign` () exceeds `target`, down where it is below (Karras 2020,
     sec. 3.1, r_t = E[sign(D(real))]).
 

@@ -68,7 +68,7 @@ class AugmentsBeforeD(Method):
             return adaptive_augment(images, self.augment_p, draw)
         return diff_augment(images, draw)
 
-    def adapt(self, report: dict[str, Tensor], batch: Batch, times: int = 1) -> None:
+    def adapt(self, report: dict[str, Tensor], batch: Batch, times: float = 1) -> None:
         """After D's step: ADA's strength follows "sign" of D's report (see `discriminator_report`). `times`: how often a step
         scores the same images."""
         if self.augment == "ada":

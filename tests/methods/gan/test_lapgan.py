@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,20 @@ def test_in_turn_a_resume_leaves_no_trace(tmp_path: Path) -> None:
     assert_same(newest_state(resumed), newest_state(whole))
 
 
+def test_the_finest_level_may_be_trained_in_every_nth_step() -> None:
+    trainer = trainer_for(small("lapgan", finest_every=3), steps=6)
+    seen: list[str] = []
+    for _ in range(6):
+        trainer.reports = {}
+        trainer.step()
+        seen.append("".join(sorted(name[-1] for name in trainer.reports if name.startswith("generator"))))
+    assert seen == ["012", "12", "12", "012", "12", "12"]
+    assert {update.every for update in built(finest_every=3, order="in_turn").updates()} == {1}
+    assert {update.every for update in built(finest_every=3, coarsest=28).updates()} == {
+        1
+    }  # a single level is the coarsest
+
+
 # --- classes and augmentation ------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +180,15 @@ def images_of(n: int) -> torch.Tensor:
     return batch_of(n).real
 
 
+def test_labels_are_used_where_they_are_worth_it() -> None:
+    without = DataSpec("plain", 1, 28, 28, 1000)
+    labelled = dataclasses.replace(without, classes=("a", "b"), class_counts=(500, 500))
+    for spec, classes in ((without, 0), (labelled, 2), (dataclasses.replace(labelled, label_agreement=0.5), 0)):
+        method = LAPGAN(width=4, disc_width=4, base_generator=(8,), base_discriminator=(8,))
+        method.build(spec)
+        assert (method.classes, method.conditional) == (classes, bool(classes))
+
+
 def test_classes_need_labels() -> None:
     method = small("lapgan", conditional=True)
     with pytest.raises(DataError, match="has no labels"):
@@ -182,6 +206,16 @@ def test_every_level_is_augmented(kind: str) -> None:
         assert not torch.allclose(method.augmented(batch, x), x)
     trainer.step()
     assert all(torch.isfinite(torch.tensor(value)) for value in trainer.numbers().values())
+
+
+def test_strength_rises_as_fast_where_the_finest_level_is_trained_less_often() -> None:
+    method = built(augment="ada", ada_images=1600, batch_size=16, finest_every=2)
+    due, batch = [update for update in method.updates() if update.name.startswith("discriminator")], batch_of()
+    for step in range(10):
+        for update in due:
+            if step % update.every == 0:
+                update.after({"sign": torch.tensor(1.0)}, batch)
+    assert float(method.augment_p) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("order", ["together", "in_turn"])

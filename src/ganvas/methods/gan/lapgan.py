@@ -12,7 +12,8 @@ Labels (the paper's CC-LAPGAN): a learned plane per class for G_k; for D_k a pro
 
 Departs from the paper: Adam in place of SGD with rising momentum; batch norm but no dropout; D_k is DCGAN's, with strided
 convolutions down to 4 x 4; the coarsest pair can be DCGAN's too (`base`); the pyramid is built by 2 x 2 means and bilinear
-upsampling.
+upsampling. Preset `small` has two levels of digits, 14 x 14 and 28 x 28, where the paper has 8, 14 and 28, and trains the finer
+one in every fourth step.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ class LAPGAN(Adversarial):
         "train all levels in each step, or the coarsest for its share of the budget, then the next",
         choices=("together", "in_turn"),
     )
+    finest_every: int = setting(
+        1, "together: train the finest of several levels in every n-th step only; it costs most", minimum=1
+    )
     base: str = setting(
         "mlp",
         "the coarsest level's pair: fully connected (the paper), or convolutions as in DCGAN",
@@ -67,7 +71,11 @@ class LAPGAN(Adversarial):
     width: int = setting(64, "channels of G_k", minimum=1)
     depth: int = setting(1, "3 x 3 convolutions of G_k between its first and its last", minimum=0)
     disc_width: int = setting(64, "channels of D_k at its largest inner size", minimum=1)
-    conditional: bool = setting(False, "condition all networks on the class of each image; the data need labels")
+    conditional: bool | None = setting(
+        None, "condition all networks on the class of each image; auto: where the data have labels that are worth it"
+    )
+
+    filled = ("conditional",)
 
     def build(self, spec: DataSpec) -> None:
         classes = self.classes_for(spec, self.conditional)
@@ -105,12 +113,14 @@ class LAPGAN(Adversarial):
     def level_updates(self, level: int) -> list[Update]:
         """One step of G_k and one of D_k."""
         span = self.span(level)
-        levels_per_step = self.last + 1 if self.order == "together" else 1
+        together = self.order == "together"
+        levels_per_step = self.last + 1 / self.finest_every if together else 1
         adapt = partial(self.adapt, times=levels_per_step)
         g_loss, d_loss = partial(self.generator_loss, level=level), partial(self.discriminator_loss, level=level)
+        every = self.finest_every if together and level == 0 < self.last else 1
         return [
-            Update(f"generator{level}", trains=f"G{level}", loss=g_loss, span=span, keeps_graph=True),
-            Update(f"discriminator{level}", trains=f"D{level}", loss=d_loss, after=adapt, span=span),
+            Update(f"generator{level}", trains=f"G{level}", loss=g_loss, span=span, every=every, keeps_graph=True),
+            Update(f"discriminator{level}", trains=f"D{level}", loss=d_loss, after=adapt, span=span, every=every),
         ]
 
     def span(self, level: int) -> tuple[float, float]:
@@ -161,21 +171,24 @@ class LAPGAN(Adversarial):
 def tiny() -> LAPGAN:
     """Seconds on a CPU; for tests and first looks."""
     return LAPGAN(
-        batch_size=16, z_dim=8, base_generator=(16,), base_discriminator=(16,), base_width=4, width=4, disc_width=4
-    )
+        batch_size=16, z_dim=8, base_generator=(16,), base_discriminator=(16,), base_width=4, width=4, disc_width=4,
+        conditional=False,
+    )  # fmt: skip
 
 
 @preset("lapgan")
 def paper() -> LAPGAN:
     """The defaults, under the paper's name: its layers for CIFAR-10 (sec. 3.1), at a batch of 128. For a GPU."""
-    return LAPGAN(batch_size=128)
+    return LAPGAN(batch_size=128, conditional=False)
 
 
 @preset("lapgan")
 def small() -> LAPGAN:
-    """For minutes of a CPU: a convolutional coarsest pair, narrow networks, small batches and a high learning rate. Figures:
-    docs/experiments/gans.md."""
-    return LAPGAN(batch_size=16, lr=2e-3, base="conv", base_width=64, width=16, disc_width=16)
+    """For minutes of a CPU: a convolutional coarsest pair for up to 16 pixels, narrow networks, small batches, a high learning
+    rate, the finest level in every fourth step. Figures: docs/experiments/gans.md."""
+    return LAPGAN(
+        batch_size=16, lr=2e-3, coarsest=16, finest_every=4, base="conv", base_width=40, width=16, disc_width=16
+    )
 
 
 @preset("lapgan")

@@ -52,7 +52,10 @@ class LAPGAN(Adversarial):
         choices=("together", "in_turn"),
     )
     finest_every: int = setting(
-        1, "together: train the finest of several levels in every n-th step only; it costs most", minimum=1
+        1,
+        "together: train the finest of several levels in every n-th step only; it costs most",
+        minimum=1,
+        when="order=together",
     )
     base: str = setting(
         "mlp",

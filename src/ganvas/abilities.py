@@ -159,10 +159,22 @@ class Iteration:
 
     steps: int
     shape: tuple[int, ...]
-    """Of the state of one example: latents (n, D) are the first states (n, *shape), and the last ones, clamped to [-1, 1], are
-    the examples."""
+    """Of one example: latents (n, D) are the first states (n, *shape), and the last ones, clamped to [-1, 1], are the examples."""
     step: Callable[[Tensor, Tensor, Tensor | None], Tensor]
-    """The next states (n, *shape) of states, the number of the step, (), and labels (n,)."""
+    """The next states of states, the number of the step, (), and labels (n,)."""
+    carried: int = 0
+    """Channels of a state that follow those of the example, for what a step leaves to the next one: 0 at the start."""
+
+    def first_state(self, latents: Tensor) -> Tensor:
+        """The states (n, C + carried, ...) that latents (n, D) begin with."""
+        x = latents.view(-1, *self.shape)
+        if not self.carried:
+            return x
+        return torch.cat([x, x.new_zeros(len(x), self.carried, *self.shape[1:])], 1)
+
+    def example(self, state: Tensor) -> Tensor:
+        """The examples (n, *shape) of states, not clamped."""
+        return state[:, : self.shape[0]]
 
 
 class Samples(Ability):

@@ -148,9 +148,20 @@ def _repeat(model: onnx.ModelProto, part: Part) -> None:
         "lowest": np.array(-1, np.float32),
         "highest": np.array(1, np.float32),
     }
+    start, end, before, after = "start", "end", [], []
+    if iteration.carried:  # zeros behind the example's channels, which are cut off at the end
+        start, end = "whole_start", "whole_end"
+        padding = np.zeros((2, 1 + len(iteration.shape)), np.int64)
+        padding[1, 1] = iteration.carried
+        constants |= {"padding": padding.flatten(), "axis": np.array([1], np.int64)}
+        constants |= {"first": np.array([0], np.int64), "channels": np.array([iteration.shape[0]], np.int64)}
+        before = [helper.make_node("Pad", ["start", "padding"], [start])]
+        after = [helper.make_node("Slice", [end, "first", "channels", "axis"], ["end"])]
     nodes = [
         helper.make_node("Reshape", ["latents", "start_shape"], ["start"]),
-        helper.make_node("Loop", ["steps", "", "start"], ["end"], body=body),
+        *before,
+        helper.make_node("Loop", ["steps", "", start], [end], body=body),
+        *after,
         helper.make_node("Clip", ["end", "lowest", "highest"], [part.output]),
     ]
     inputs = [helper.make_tensor_value_info("latents", TensorProto.FLOAT, list(part.checks[0][0].shape))]

@@ -122,8 +122,7 @@ def _sample(method: Samples) -> Part:
     iteration, traced = method.iteration(), batches[0]
     module = Function(method, method.generate)
     if iteration is not None:
-        states = traced[0].view(-1, *iteration.shape)
-        traced = (states, torch.tensor(0), *traced[1:])
+        traced = (iteration.first_state(traced[0]), torch.tensor(0), *traced[1:])
         step = iteration.step
 
         def one_step(state: Tensor, number: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -71,10 +71,26 @@ def test_the_solvers_have_their_order() -> None:
         made = built(solver=solver, sampling_steps=steps).generate(torch.ones(1, 64))
         return abs(made[0, 0, 0, 0].item() - SPREAD)
 
-    for solver, low, high in (("euler", 1.7, 2.3), ("midpoint", 2.8, 20.0), ("heun", 2.8, 20.0)):
-        ratio = error(solver, 8) / error(solver, 16)
+    limits = {"euler": (1.7, 2.3), "adams": (2.8, 20.0), "midpoint": (2.8, 20.0), "heun": (2.8, 20.0)}
+    for solver, (low, high) in limits.items():
+        ratio = error(solver, 16) / error(solver, 32)
         assert low < ratio < high, f"{solver}: {ratio}"
     assert error("heun", 40) < 1e-3
+
+
+def test_adams_takes_the_velocity_of_the_step_before() -> None:
+    """By hand, v = (a + 1) x at t = a / 2 in place of the network's; times 0, 1/4, 1 with spacing 2."""
+    method = built(solver="adams", sampling_steps=2, spacing=2.0)
+    method.guided_velocity = lambda x, t, labels: (2 * t.float() + 1) * x  # pyright: ignore[reportAttributeAccessIssue]
+    one, two = (x[0, 0, 0, 0].item() for x in method.flow(torch.ones(1, 64)))
+    assert one == pytest.approx(1.25)
+    before, here = 1.0, 1.5 * 1.25
+    assert two == pytest.approx(1.25 + 0.75 * (here + 0.75 / 0.25 / 2 * (here - before)))
+
+
+def test_spacing_shortens_the_steps_near_the_noise() -> None:
+    steps = built(sampling_steps=4, spacing=2.0)
+    assert [steps.time(torch.tensor(number)).item() for number in range(5)] == [0.0, 0.0625, 0.25, 0.5625, 1.0]
 
 
 def test_the_loss_by_hand() -> None:

@@ -3,8 +3,8 @@
 Idea: a straight line leads from noise to a random image, x_t = (1 - t) x_0 + t x_1, and a network predicts its velocity x_1 -
 x_0 from x_t and t alone. The optimal prediction is the mean over all lines through x_t, and the flow along these means
 transports the normal distribution to that of the images (Lipman, theorem 2). So a regression trains a generative model: one
-network, no adversarial loss. Sampling solves dx = v(x, t) dt from 0 to 1, deterministically, with `sampling_steps` evaluations
-of the network, or twice as many for the solvers of second order.
+network, no adversarial loss. Sampling solves dx = v(x, t) dt from 0 to 1, deterministically, in `sampling_steps` steps of one
+evaluation of the network (Euler; two steps of Adams and Bashforth, which is of second order) or of two (midpoint, Heun).
 
 Classes: the label is omitted for some images, so that one network predicts v with and without it, and sampling can extrapolate
 from the unconditional to the conditional v (`guidance`; Ho and Salimans 2022, arXiv:2207.12598).
@@ -51,11 +51,17 @@ class FlowMatching(ClassConditional, Samples):
     blocks: int = setting(1, "residual blocks at each size", minimum=0)
     times: str = setting("uniform", "distribution of t in training", choices=("uniform", "logit_normal"))
     solver: str = setting(
-        "midpoint",
-        "of dx = v dt; heun and midpoint take two evaluations per step",
-        choices=("euler", "midpoint", "heun"),
+        "adams",
+        "of dx = v dt; adams and euler take one evaluation per step, midpoint and heun two",
+        choices=("adams", "euler", "midpoint", "heun"),
     )
-    sampling_steps: int = setting(8, "steps of the solver", minimum=1)
+    sampling_steps: int = setting(10, "steps of the solver", minimum=1)
+    spacing: float = setting(
+        1.3,
+        "t after step i of n is (i / n) ^ spacing: 1, equal steps; above 1, shorter ones near the noise",
+        minimum=0.1,
+        maximum=10,
+    )
     conditional: bool = setting(False, "condition the network on the class of each image; the data need labels")
     label_dropout: float = setting(
         0.1, "conditional: share of the images without their label", minimum=0, maximum=1, when="conditional"
@@ -66,7 +72,7 @@ class FlowMatching(ClassConditional, Samples):
     ema: float = setting(0.999, "decay of the network's average per step", minimum=0, maximum=0.999999)
 
     averaged = ("v",)
-    of_sampling = ("solver", "sampling_steps", "guidance")
+    of_sampling = ("solver", "sampling_steps", "spacing", "guidance")
 
     def build(self, spec: DataSpec) -> None:
         if self.guidance != 1 and not self.conditional:
@@ -148,29 +154,44 @@ class FlowMatching(ClassConditional, Samples):
         return torch.stack(list(self.flow(latents, labels)), 1).clamp(-1, 1)
 
     def flow(self, latents: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
-        """x_t (n, C, H, W) after each of `sampling_steps` equal steps of the solver."""
-        x = latents.view(-1, *self.shape)
-        for number in range(self.sampling_steps):
-            x = self.step(x, torch.tensor(number, device=x.device), labels)
-            yield x
+        """x_t (n, C, H, W) after each of `sampling_steps` steps of the solver."""
+        steps = self.iteration()
+        state = steps.first_state(latents)
+        for number in range(steps.steps):
+            state = self.step(state, torch.tensor(number, device=state.device), labels)
+            yield steps.example(state)
 
     def iteration(self) -> Iteration:
-        """The steps of the solver, from x_0."""
-        return Iteration(self.sampling_steps, self.shape, self.step)
+        """The steps of the solver, from x_0. That of Adams carries v of the step before."""
+        carried = self.shape[0] if self.solver == "adams" else 0
+        return Iteration(self.sampling_steps, self.shape, self.step, carried)
 
-    def step(self, x: Tensor, number: Tensor, labels: Tensor | None) -> Tensor:
-        """x (n, C, H, W) after step `number` () of the solver."""
-        length = 1 / self.sampling_steps
-        return x + length * self.slope(x, number.double() * length, length, labels)
+    def step(self, state: Tensor, number: Tensor, labels: Tensor | None) -> Tensor:
+        """The state (n, C or 2C, H, W), x and what is carried, after step `number` () of the solver."""
+        t, end = self.time(number), self.time(number + 1)
+        length = end - t
+        if self.solver == "adams":
+            x, before = state.chunk(2, 1)
+            here = self.guided_velocity(x, t, labels)
+            # Half the step over the one before; the first step has none, and is Euler's.
+            previous = torch.where(number > 0, t - self.time((number - 1).clamp(min=0)), 1.0)
+            ratio = torch.where(number > 0, length / previous / 2, 0.0).to(x.dtype)
+            return torch.cat([x + length.to(x.dtype) * (here + ratio * (here - before)), here], 1)
+        return state + length.to(state.dtype) * self.slope(state, t, length, labels)
 
-    def slope(self, x: Tensor, t: Tensor, length: float, labels: Tensor | None) -> Tensor:
-        """The mean velocity over a step of `length` from (x, t), by the solver: Euler's, the midpoint or Heun's method."""
+    def time(self, number: Tensor) -> Tensor:
+        """t () before step `number`, float64."""
+        return (number.double() / self.sampling_steps) ** self.spacing
+
+    def slope(self, x: Tensor, t: Tensor, length: Tensor, labels: Tensor | None) -> Tensor:
+        """The mean velocity over a step of `length` () from (x, t), by Euler's, the midpoint or Heun's method."""
         here = self.guided_velocity(x, t, labels)
         if self.solver == "euler":
             return here
+        step = length.to(x.dtype)
         if self.solver == "midpoint":
-            return self.guided_velocity(x + length / 2 * here, t + length / 2, labels)
-        return (here + self.guided_velocity(x + length * here, t + length, labels)) / 2
+            return self.guided_velocity(x + step / 2 * here, t + length / 2, labels)
+        return (here + self.guided_velocity(x + step * here, t + length, labels)) / 2
 
     def guided_velocity(self, x: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
         """v with the classes `labels` (n,), with guidance where that is set, in one pass. `t` () is one number for all."""

@@ -210,18 +210,20 @@ def table(title: str, count: int, rows: list[dict[str, Any]]) -> Iterable[str]:
     methods = sorted({row["method"] for row in rows}, key=lambda name: mean(rows, name, names["FD"]))
     yield f"### {title}\n\n{count:,} samples, {names['FD']}. Mean over seeds, ± standard deviation where there are several.\n\n"
     yield (
-        "| method | preset | seeds | "
+        "| method | preset | seeds | computed in | "
         + " | ".join([*names, *(fact.replace("_", " ") for fact in FACTS), "doctor finds"])
         + " |\n"
     )
-    yield "| --- " * (4 + len(names) + len(FACTS)) + "|\n"
+    yield "| --- " * (5 + len(names) + len(FACTS)) + "|\n"
     references = [shown([row["metrics"][key]["reference"] for row in rows[:1]]) for key in names.values()]
-    yield "| *reference* | | | " + " | ".join(references) + " |" * (2 + len(FACTS)) + "\n"
+    yield "| *reference* | | | | " + " | ".join(references) + " |" * (2 + len(FACTS)) + "\n"
     for name in methods:
         mine = [row for row in rows if row["method"] == name]
         cells = [shown([row["metrics"][key]["value"] for row in mine]) for key in names.values()]
         facts = [shown([float(row[fact]) for row in mine], spread=False) for fact in FACTS]
-        yield f"| {name} | {mine[0]['preset']} | {len(mine)} | " + " | ".join([*cells, *facts, found(mine)]) + " |\n"
+        kinds = ", ".join(sorted({row["precision_used"] for row in mine}))
+        start = f"| {name} | {mine[0]['preset']} | {len(mine)} | {kinds} | "
+        yield start + " | ".join([*cells, *facts, found(mine)]) + " |\n"
     yield "\n"
 
 

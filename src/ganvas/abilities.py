@@ -159,7 +159,7 @@ class Iteration:
 
     steps: int
     shape: tuple[int, ...]
-    """Of one example: latents (n, D) are the first states (n, *shape), and the last ones, clamped to [-1, 1], are the examples."""
+    """Of one example: latents (n, D) are the first states, and the last ones, clamped to [-1, 1], are the examples."""
     step: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     """The next states of states, the number of the step, (), and labels (n,)."""
     carried: int = 0

@@ -154,7 +154,7 @@ def torch_difference(part: Part, program: torch.export.ExportedProgram | None = 
 def _called(module: Callable[..., torch.Tensor], part: Part, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
     if part.iteration is None:
         return module(*inputs)
-    state = inputs[0].view(-1, *part.iteration.shape)
+    state = part.iteration.first_state(inputs[0])
     for number in range(part.iteration.steps):
         state = module(state, torch.tensor(number), *inputs[1:])
-    return state.clamp(-1, 1)
+    return part.iteration.example(state).clamp(-1, 1)

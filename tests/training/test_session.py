@@ -29,6 +29,7 @@ from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_state
 from ganvas.training.config import TrainConfig
 from ganvas.training.engine import Engine
+from ganvas.training.evaluator import Evaluator
 from ganvas.training.health import Health
 from ganvas.training.prepare import prepare
 from ganvas.training.run_folder import find_run, new_folder
@@ -147,6 +148,16 @@ def test_a_weight_that_is_not_finite_is_never_saved(shaky, tmp_path: Path) -> No
         train_small(shaky(lambda call: False), tmp_path / "run", 6, callbacks=[Poison()], checkpoint_every=2)
     assert newest_state(tmp_path / "run")["counters"]["steps"] == 4
     assert_finite_on_disk(tmp_path / "run")
+
+
+def test_an_error_in_the_last_evaluation_loses_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Evaluator, trainer: object, *, with_metrics: bool) -> float:
+        raise OSError("no space left for the images")
+
+    monkeypatch.setattr(Evaluator, "evaluate", fail)
+    with pytest.raises(OSError, match="no space left"):
+        train_small("gan", tmp_path / "run", 3)
+    assert newest_state(tmp_path / "run")["counters"]["steps"] == 3
 
 
 # --- continuing -----------------------------------------------------------------------------------------------------------------

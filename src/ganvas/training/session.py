@@ -249,8 +249,10 @@ class Session:
                     self._stop,
                 )
             self._log(force=True)
-            self._evaluate()
-            self._save()
+            try:
+                self._evaluate()
+            finally:
+                self._save()  # an error in measuring costs no training
             with self.plan.phase("report"):
                 self._tell("finished")
         return Run(self.folder)

@@ -12,13 +12,8 @@ from ganvas.networks.resample import cut, grown_to
 
 DILATIONS = (1, 2, 4, 8)  # at the smallest size; together their receptive field covers a whole training patch
 STIFFNESS, SWEEPS, FLATTEST = 4.0, 16, 0.02  # of the smooth filling
-EDGE, SIZES, ROUNDS, STEPS, TIME_STEP = (
-    0.01,
-    3,
-    3,
-    8,
-    0.2,
-)  # of the diffusion along edges; EDGE: see `diffusion_weights`
+EDGE = 0.01  # of the diffusion along edges: see `diffusion_weights`
+SIZES, ROUNDS, STEPS, TIME_STEP = 3, 3, 8, 0.2  # of that diffusion
 
 
 class GatedConv(nn.Module):
@@ -132,19 +127,20 @@ def diffused_along_edges(x: Tensor, mask: Tensor, sizes: int = SIZES) -> Tensor:
     The spline weighs all directions alike, so that an edge which enters a hole is spread out in it; this continues the edge. At
     half of the size first, and its change added, `sizes` in all: edges go on further there.
     """
+    hole = mask > 0
     if sizes > 1:
         square = (min(2, x.shape[2]), min(2, x.shape[3]))
         half = F.avg_pool2d(x, square, ceil_mode=True)
-        half_mask = F.max_pool2d((mask > 0).float(), square, ceil_mode=True)
+        half_mask = F.max_pool2d(hole.float(), square, ceil_mode=True)
         change = diffused_along_edges(half, half_mask, sizes - 1) - half
-        x = torch.where(mask > 0, x + F.interpolate(change, x.shape[2:], mode="bilinear", align_corners=False), x)
+        x = torch.where(hole, x + F.interpolate(change, x.shape[2:], mode="bilinear", align_corners=False), x)
     for _ in range(ROUNDS):
         weights = diffusion_weights(x)
         for length in explicit_steps():
             change = torch.zeros_like(x)
             for weight, shifted in zip(weights, windows(x), strict=True):
                 change = change + weight * (shifted - x)
-            x = torch.where(mask > 0, x + length * change, x)
+            x = torch.where(hole, x + length * change, x)
     return x
 
 

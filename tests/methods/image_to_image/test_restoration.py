@@ -19,7 +19,6 @@ from ganvas.data.degrade import upscaled
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Method
-from ganvas.methods.image_to_image._base_restoration import PHOTO_SETTINGS
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.features.mobilenet import has_mobilenet_weights
 from ganvas.networks.inpainter import (
@@ -33,6 +32,7 @@ from ganvas.networks.inpainter import (
 from ganvas.networks.srresnet import SRResNet
 from ganvas.registry import create, find, method_names
 from ganvas.run import Run
+from ganvas.settings import settings_of
 from parts import Crash, CrashAfterSaving, images, small, train_small, trainer_for, weights
 
 RESTORERS = [name for name in method_names() if issubclass(find(name), Restores)]
@@ -416,7 +416,10 @@ def test_a_resumed_training_draws_the_same_degradations(name: str, tmp_path: Pat
     assert weights(train_small(name, tmp_path / "clean", 6, images((3, 32, 32)))) != weights(whole)
 
 
-@pytest.mark.parametrize("name", PHOTO_SETTINGS)
+OF_A_PHOTO = [name for name, declared in settings_of(find("srresnet")).items() if declared.when == "degradation=photo"]
+
+
+@pytest.mark.parametrize("name", OF_A_PHOTO)
 def test_each_strength_of_a_photo_has_an_effect(name: str) -> None:
     whole = held_out_noise()
     usual = built("srresnet", degradation="photo")

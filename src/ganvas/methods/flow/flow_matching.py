@@ -174,7 +174,7 @@ class FlowMatching(ClassConditional, Samples):
             x, before = state.chunk(2, 1)
             here = self.guided_velocity(x, t, labels)
             # Half the step over the one before; the first step has none, and is Euler's.
-            previous = torch.where(number > 0, t - self.time((number - 1).clamp(min=0)), 1.0)
+            previous = t - self.time((number - 1).clamp(min=0))
             ratio = torch.where(number > 0, length / previous / 2, 0.0).to(x.dtype)
             return torch.cat([x + length.to(x.dtype) * (here + ratio * (here - before)), here], 1)
         return state + length.to(state.dtype) * self.slope(state, t, length, labels)

@@ -18,12 +18,9 @@ from ganvas.losses.restoration import absolute_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, setting, step_factor
 from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscalers import SUPER_RESOLUTION_GENERATORS, UPSCALERS, build_upscaler
+from ganvas.settings import settings_of
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": absolute_error, "l2": squared_error}
-PHOTO_SETTINGS = (  # of SuperResolution, that only degradation=photo reads
-    "blur_max", "anisotropic_share", "sharpened_share", "noise_max", "poisson_share", "peak_min", "grey_noise_share",
-    "quality_min", "quality_max",
-)  # fmt: skip
 
 
 class RestorationMethod(Method, Restores, Demonstrates):
@@ -65,6 +62,11 @@ class RestorationMethod(Method, Restores, Demonstrates):
     def rows(self, batch: Batch) -> Tensor:
         """Degraded, restored and original image, (n, 3, C, H, W)."""
         return restored_rows(self, batch)
+
+    def check_range(self, low: str, high: str) -> None:
+        """UsageError where the setting `low` is above the setting `high`."""
+        if getattr(self, low) > getattr(self, high):
+            raise UsageError(f"{low} is {getattr(self, low):g}, above {high}, {getattr(self, high):g}")
 
 
 class SuperResolution(RestorationMethod):
@@ -163,11 +165,11 @@ class SuperResolution(RestorationMethod):
 
     def check_degradation(self) -> None:
         """UsageError for strengths without effect, and for a range of qualities that is none."""
-        changed = [name for name in PHOTO_SETTINGS if getattr(self, name) != getattr(type(self), name)]
-        if self.degradation != "photo" and changed:
-            raise UsageError(f"{changed[0]} has no effect with degradation={self.degradation}: set degradation=photo")
-        if self.quality_min > self.quality_max:
-            raise UsageError(f"quality_min is {self.quality_min:g}, above quality_max, {self.quality_max:g}")
+        if self.degradation != "photo":
+            for name, declared in settings_of(self).items():
+                if declared.when == "degradation=photo" and getattr(self, name) != declared.default:
+                    raise UsageError(f"{name} has no effect with degradation={self.degradation}: set degradation=photo")
+        self.check_range("quality_min", "quality_max")
 
     def small_and_whole(self, images: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images (N, C, h, w) at the 256 levels of a file, and what they were made of, (N, C, h * scale, w * scale): `images`

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from ganvas.abilities import Degraded, Restoration
 from ganvas.data.degrade import gaussian_noise, jpeg, poisson_noise, salt_and_pepper
-from ganvas.errors import UsageError
 from ganvas.losses.adversarial import non_saturating_generator
 from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.image_to_image._base_restoration import DISTANCES, RestorationMethod, discriminator_loss
@@ -69,8 +68,7 @@ class Denoise(RestorationMethod):
 
     def build(self, spec: DataSpec) -> None:
         for low, high in (("sigma_min", "sigma_max"), ("peak_min", "peak_max"), ("quality_min", "quality_max")):
-            if getattr(self, low) > getattr(self, high):
-                raise UsageError(f"{low} is {getattr(self, low):g}, above {high}, {getattr(self, high):g}")
+            self.check_range(low, high)
         self.G = DnCNN(
             spec.channels, width=self.width, depth=self.depth, norm=self.norm, body=self.body, fold=self.fold
         )

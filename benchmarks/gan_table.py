@@ -4,11 +4,13 @@ where it stopped.
     python benchmarks/gan_table.py [--out runs/gan_table] [--minutes 5] [--seeds 0 1 2] [--page docs/experiments/gan_table.md]
 
 Each run is a process of its own with one thread and a budget of processor time, so that a busy machine favours nobody; two may
-run side by side (--at-once 2). Digits get every seed, the other sets the first one. A method comes in the preset named after
-the set, else `small`, `cpu` or its defaults: see the table's column. One that stands on another run (a prior over codes) shares
-its minutes with it, half each. What is done is kept in OUT/*.json and not done again; --page writes the tables of all that is
-there, a group for each budget, and the same as JSON beside it. What the JSON has of before and OUT has not is kept, so that the
-page grows over several sessions.
+run side by side (--at-once 2). Digits get every seed, the other sets the first one. --sets takes the three that ganvas has by
+itself, which are the default, and anything that `ganvas train` takes, under NAME=PATH or its own name, such as
+fashion_mnist=/usr/share/datasets/fashion-mnist. A method comes in the preset named after the set, else `small`, `cpu` or its
+defaults: see the table's column. One that stands on another run (a prior over codes) shares its minutes with it, half each.
+What is done is kept in OUT/*.json and not done again; --page writes the tables of all that is there, a group for each budget,
+and the same as JSON beside it. What the JSON has of before and OUT has not is kept, so that the page grows over several
+sessions.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from common import NEVER, facts, make_parser, parse, shown, steps_of, train_run
 if TYPE_CHECKING:
     from ganvas.run import Run
 
-SETS = {"digits": 2000, "stacked_digits": 5000, "emoji": 1720}  # samples measured
+SETS = {"digits": 2000, "stacked_digits": 5000, "emoji": 1720}  # samples measured; of any other set OTHERS
+OTHERS = 2000
 SHOWN = {
     "FD": "FD", "KD": "KD", "precision": "precision", "recall": "recall", "coverage": "coverage", "modes": "modes",
     "KL": "KL", "copies": "copies",
@@ -45,7 +48,7 @@ FIRST_STAGE = "vq_vae"  # what a prior over codes stands on
 def main(arguments: list[str] | None = None) -> None:
     parser = make_parser(__doc__, minutes=5, seeds=(0, 1, 2), out="runs/gan_table", threads=1)
     parser.add_argument("--methods", nargs="+", help="default: all that generate from nothing")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--sets", nargs="+", default=list(SETS), metavar="SET", help="a name, a path, or NAME=PATH")
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--page", type=Path)
     parser.add_argument("--only-page", action="store_true", help="train nothing")
@@ -88,7 +91,13 @@ def wanted(methods: Iterable[str], sets: Iterable[str], seeds: list[int]) -> Ite
 
 
 def result_file(work: Path, name: str, data: str, seed: int, minutes: float) -> Path:
-    return work / f"{name}-{data}-{seed}-{minutes:g}min.json"
+    return work / f"{name}-{named(data)[0]}-{seed}-{minutes:g}min.json"
+
+
+def named(data: str) -> tuple[str, str]:
+    """The name of a set in the table, and what open_data reads: both halves of NAME=PATH, or one word for both."""
+    name, equals, path = data.partition("=")
+    return (name, path) if equals else (Path(data).stem, data)
 
 
 def train_all(work: Path, cells: list[tuple[str, str, int]], minutes: float, at_once: int) -> None:
@@ -126,7 +135,9 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
     from ganvas.training.engine import peak_memory
 
     began = time.perf_counter()
-    dataset = open_data(data)
+    place = result_file(work, name, data, seed, minutes)
+    data, path = named(data)
+    dataset = open_data(path)
     out = work / f"{name}-{data}-{seed}"
     stages = [name]
     if issubclass(find(name), TwoStage):
@@ -134,16 +145,16 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
     runs: list[Run] = []
     for stage in stages:
         preset = next((known for known in (data, *PRESETS) if known in presets(stage)), None)
-        place = out if stage == name else out.with_name(f"{out.name}-{stage}")
-        shutil.rmtree(place, ignore_errors=True)
+        folder = out if stage == name else out.with_name(f"{out.name}-{stage}")
+        shutil.rmtree(folder, ignore_errors=True)
         codes = runs[-1].folder if runs else None
         runs.append(
             train_run(
-                stage, dataset, place, minutes=minutes / len(stages), seed=seed, preset=preset, codes=codes,
-                samples=SETS[data] if stage == name else 0, evaluate_every=NEVER, checkpoint_every=NEVER,
+                stage, dataset, folder, minutes=minutes / len(stages), seed=seed, preset=preset, codes=codes,
+                samples=SETS.get(data, OTHERS) if stage == name else 0, evaluate_every=NEVER, checkpoint_every=NEVER,
             )
         )  # fmt: skip
-        shutil.rmtree(place / "checkpoints")
+        shutil.rmtree(folder / "checkpoints")
     run = runs[-1]
     log = list(run.log())
     finished = [row for row in log if row.get("event") == "finished"][-1]
@@ -161,7 +172,6 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
         "findings": [finding.name for finding in run.doctor().findings],
         "total_seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
-    place = result_file(work, name, data, seed, minutes)
     run.sample(64, seed=0).save(place.with_suffix(".png"))
     place.with_suffix(".part").write_text(json.dumps(result, indent=1))
     place.with_suffix(".part").rename(place)
@@ -199,10 +209,10 @@ def tables(rows: list[dict[str, Any]]) -> Iterable[str]:
         days = " to ".join(dict.fromkeys([dates[0], dates[-1]]))
         yield f"## {budget.capitalize()}\n\n`python benchmarks/gan_table.py --minutes {minutes:g}`, {days}, {machines}; "
         yield f"one thread, {budget} of processor time per run, {precisions}.\n\n"
-        for data, count in SETS.items():
+        for data in dict.fromkeys([*SETS, *sorted(row["data"] for row in group)]):
             here = [row for row in group if row["data"] == data]
             if here:
-                yield from table(f"{data}, {budget}", count, here)
+                yield from table(f"{data}, {budget}", SETS.get(data, OTHERS), here)
 
 
 def table(title: str, count: int, rows: list[dict[str, Any]]) -> Iterable[str]:

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,20 @@ def test_one_cell_trains_measures_and_is_kept(tmp_path: Path, monkeypatch: pytes
     assert text.index("## 30 minutes") < text.index("## 0.004 minutes"), "what the page had stays, longer budgets first"
     gan_table.write_page(page, [{**row, "minutes": 30, "steps": 1}])
     assert [kept["steps"] for kept in json.loads(page.with_suffix(".json").read_text())] == [row["steps"], 1]
+
+
+def test_a_set_of_ones_own_under_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """48 images in a file: the row, its folder and its title have the name that was given, and a preset of that name is taken."""
+    images = np.random.default_rng(0).integers(0, 256, (48, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images)
+    monkeypatch.setattr(gan_table, "OTHERS", 20)
+    gan_table.run_one(tmp_path, "stylegan2", f"faces={tmp_path / 'mine.npz'}", 0, 0.004)
+    row = json.loads((tmp_path / "stylegan2-faces-0-0.004min.json").read_text())
+    assert row["data"] == row["preset"] == "faces" and row["metrics"]["FD[filter_bank]"]["n"] == 20
+    gan_table.write_page(tmp_path / "page.md", [row, {**row, "data": "digits"}])
+    text = (tmp_path / "page.md").read_text()
+    assert text.index("### digits, 0.004 minutes") < text.index("### faces, 0.004 minutes\n\n20 samples")
+    assert [gan_table.named(data) for data in ("emoji", "a/b.npz")] == [("emoji", "emoji"), ("b", "a/b.npz")]
 
 
 def test_means_and_spread_over_seeds() -> None:

@@ -3,6 +3,8 @@
     python benchmarks/photos.py photos --look debian
     python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--scale 4] [--set width=48] [--out runs]
         [--seeds 0] [--json]
+    python benchmarks/restoration.py photos --only srresnet --minutes 10
+    python benchmarks/restoration.py photos --only srresnet srgan --from-srresnet --minutes 8
     python benchmarks/restoration.py photos --degraded [--minutes 5]
 
 Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
@@ -10,6 +12,8 @@ thread, on photos/train, and restores all of photos/test through `ganvas.tasks.r
 where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image and BM3D (colour), told the noise's sigma; for
 holes the mean of their rim, a smooth filling and the one that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea.
 Those whose package is missing are left out, and said.
+
+--from-srresnet trains srgan's second phase alone, from the weights of the srresnet in --out.
 
 --degraded compares presets of srresnet in place of that, `small` (trained on clean small images) and `photo`, for as many
 minutes: on clean small images; on DRAWS draws for each photo of what `photo` is trained on; and on photos degraded otherwise: out
@@ -54,18 +58,20 @@ SIGMA = 25.0  # levels
 VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 DRAWS = 2  # degradations of each photo
 PRESETS = ("small", "photo")  # of srresnet, that --degraded compares
-PATCH = {"srresnet": 64, "srgan": 64, "denoise": 64, "inpaint": 64}
 UPSCALERS = ("srresnet", "srgan")
+METHODS = (*UPSCALERS, "denoise", "inpaint")
 Figures = dict[str, dict[str, float]]  # what is measured of each way
 Distances = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distances of two images by features
 
 
 def train(
-    method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any], preset: str = "small"
+    method: str, options: argparse.Namespace, out: Path, seed: int, settings: dict[str, Any], preset: str, **more: Any
 ) -> Run:
     """The run, trained until its minutes of processor time are used. `settings` stand beside the preset."""
-    data = open_data(photos, settings=DataSettings(size=PATCH[method], fit="tile"))
-    return train_run(method, data, out, minutes=minutes, seed=seed, preset=preset, settings=settings, device="cpu")
+    data = open_data(options.photos, settings=DataSettings(size=options.size, fit="tile"))
+    return train_run(
+        method, data, out, minutes=options.minutes, seed=seed, preset=preset, settings=settings, device="cpu", **more
+    )
 
 
 # --- images in levels of 0 to 255, (H, W, 3) -----------------------------------------------------------------
@@ -329,9 +335,11 @@ def main(arguments: list[str] | None = None) -> None:
         settings="NAME=VALUE beside the preset, of each method",
     )
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--only", nargs="+", choices=list(PATCH), default=list(PATCH))
+    parser.add_argument("--only", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--size", type=int, default=64, help="height and width of the patches to train on")
     parser.add_argument("--scale", type=int, default=2, choices=(2, 3, 4))
     parser.add_argument("--perceptual", default="efficientnet_lite0", help="what srgan compares: see its settings")
+    parser.add_argument("--from-srresnet", action="store_true", help="srgan begins with the weights of srresnet's run")
     parser.add_argument("--degraded", action="store_true", help="presets of srresnet on degraded photos")
     parser.add_argument("--train-only", action="store_true")
     parser.add_argument("--measure-only", action="store_true", help="the runs in --out as they are")
@@ -355,14 +363,20 @@ def run_of(name: str, seed: int, options: argparse.Namespace, preset: str = "sma
     """The run of a method, trained where --measure-only does not forbid it."""
     upscales = name in UPSCALERS
     start = name if preset == "small" else f"{name}-{preset}"
+    if name == "srgan" and options.from_srresnet:
+        start = "srgan-from-srresnet"
     folder = options.out / (f"{start}-x{options.scale}-{seed}" if upscales else f"{start}-{seed}")
     if options.measure_only:
         return Run(folder)
     settings: dict[str, Any] = {"scale": options.scale} if upscales else {}
+    more: dict[str, Any] = {}
     if name == "srgan":
         settings["perceptual"] = options.perceptual
+        if options.from_srresnet:
+            settings["first_phase"] = 0.0
+            more["init_from"] = options.out / f"srresnet-x{options.scale}-{seed}"
     settings |= options.settings
-    return train(name, options.photos, folder, options.minutes, seed, settings, preset)
+    return train(name, options, folder, seed, settings, preset, **more)
 
 
 def measured(runs: dict[str, Run], seed: int, options: argparse.Namespace) -> dict[str, Figures]:

@@ -164,6 +164,10 @@ class Method(NamedModule):
         """Called once after `load_frozen`, where a training starts or resumes; `resumed`: a checkpoint is loaded afterwards, so
         what it holds (`frozen` too) need not come from elsewhere. Draws nothing at random."""
 
+    def took_over(self, names: tuple[str, ...]) -> None:
+        """Called once after `setup`, where a training begins with weights of another run (--init-from): the networks `names` hold
+        them by now. For what else is to start from there."""
+
     def count_over(self, examples: np.ndarray, partners: np.ndarray | None) -> None:
         """Called once after `setup`, where a training begins with new weights, with all training examples as they are
         stored, and their partners: for what is counted rather than trained. Draws nothing at random, so that all processes come

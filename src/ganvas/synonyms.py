@@ -106,9 +106,8 @@ _TRAIN = {
         "`--out RUN`"
     ),
     "config-name yaml hparams args": "`--config FILE.toml`",
-    "checkpoint ckpt resume-from resume-from-checkpoint pretrained load continue-train finetune weights init-checkpoint": (
-        "`--resume RUN`"
-    ),
+    "checkpoint ckpt resume-from resume-from-checkpoint load continue-train": "`--resume RUN`",
+    "pretrained finetune weights init-checkpoint init start-from": "`--init-from RUN`; `--resume RUN` continues a training",
     "save-every save-freq save-interval checkpointing-steps snap save-model-every checkpoint-interval checkpoint-freq": (
         "`--checkpoint-every 1000`, in steps"
     ),

@@ -179,30 +179,37 @@ def test_quality_and_variety_of_text(
     assert alike["self_BLEU"] == 100 or alike["self_BLEU"] == 0, "one text thirty times, or too short for BLEU"
 
 
-def test_degraded_photos_are_the_same_for_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Bicubic and both presets on three kinds of degraded photos, of which the clean one is the nearest to the original."""
-    import restoration
+def restoration_words(folder: Path) -> list[str]:
+    """A short training of a tiny network on smooth noise."""
     from PIL import Image
 
     random = np.random.default_rng(0)
     for part, count in (("train", 3), ("test", 1)):
-        (tmp_path / "photos" / part).mkdir(parents=True)
+        (folder / "photos" / part).mkdir(parents=True)
         for number in range(count):
             coarse = Image.fromarray(random.integers(0, 256, (9, 10, 3)).astype(np.uint8))
-            coarse.resize((80, 72), Image.Resampling.BICUBIC).save(tmp_path / "photos" / part / f"{number}.png")
-    words = [
-        str(tmp_path / "photos"),
-        "--degraded",
-        "--minutes",
-        "0.002",
-        "--set",
-        "width=4",
-        "--set",
-        "blocks=1",
-        "--set",
-        "batch_size=2",
-    ]
-    restoration.main([*words, "--json", "--out", str(tmp_path / "runs")])
+            coarse.resize((80, 72), Image.Resampling.BICUBIC).save(folder / "photos" / part / f"{number}.png")
+    sizes = ["--set", "width=4", "--set", "blocks=1", "--set", "batch_size=2"]
+    return [str(folder / "photos"), "--minutes", "0.002", *sizes, "--json", "--out", str(folder / "runs")]
+
+
+def test_srgan_from_the_weights_of_srresnet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its interpolation at 0 is srresnet."""
+    import restoration
+
+    words = ["--only", "srresnet", "srgan", "--from-srresnet", "--perceptual", "none", "--size", "32", "--scale", "4"]
+    restoration.main([*restoration_words(tmp_path), *words])
+    rows = json.loads(capsys.readouterr().out)["seeds"]["0"]["larger"]
+    assert rows["srgan --interpolation 0"] == rows["srresnet"] != rows["bicubic"]
+    info = json.loads((tmp_path / "runs" / "srgan-from-srresnet-x4-0" / "settings.json").read_text())
+    assert info["settings"]["first_phase"] == 0 and info["spec"]["height"] == 32
+
+
+def test_degraded_photos_are_the_same_for_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bicubic and both presets on three kinds of degraded photos, of which the clean one is the nearest to the original."""
+    import restoration
+
+    restoration.main([*restoration_words(tmp_path), "--degraded"])
     tables = json.loads(capsys.readouterr().out)["seeds"]["0"]
     assert list(tables) == ["clean, bicubic", "as trained on", "out of focus, JPEG twice"]
     for rows in tables.values():

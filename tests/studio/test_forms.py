@@ -34,5 +34,5 @@ def test_each_setting_is_json_schema_with_its_limits() -> None:
 
 def test_a_new_option_of_a_training_is_decided_on() -> None:
     """Each is in the form, or it is known why not."""
-    elsewhere = {"method", "data", "codes", "log_to", *NOT_RECORDED} - {"device", "guard"}
+    elsewhere = {"method", "data", "codes", "init_from", "log_to", *NOT_RECORDED} - {"device", "guard"}
     assert set(FORM) | elsewhere == set(settings_of(TrainConfig))

@@ -26,9 +26,9 @@ from ganvas.studio.schema import Schema
 from ganvas.studio.store import Store
 from ganvas.training.config import TrainConfig
 
-NOT_IN_FORM = ("method", "data", "out", "codes", "resume", "quiet", "log_to")
+NOT_IN_FORM = ("method", "data", "out", "codes", "init_from", "resume", "quiet", "log_to")
 """Settings of TrainConfig that the form does not offer. The first four are chosen by id; `resume` and `quiet` are the studio's
-own affair; `log_to` may send figures to other machines, so the command line keeps it."""
+own affair; `init_from` reads any folder, and `log_to` may send figures to other machines, so the command line keeps them."""
 FORM = tuple(name for name in settings_of(TrainConfig) if name not in NOT_IN_FORM)
 SET_PREFIX = "set:"
 UPLOAD_PREFIX = "data:"

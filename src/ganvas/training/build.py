@@ -10,6 +10,7 @@ from ganvas.data.feed import make_feed
 from ganvas.device import channels_last
 from ganvas.method import Method
 from ganvas.training.engine import Engine, compile_networks
+from ganvas.training.init_from import shared, take_networks
 from ganvas.training.trainer import Budget, Trainer
 
 
@@ -21,17 +22,22 @@ def build_trainer(
     data: Dataset,
     seed: int,
     first: Method | None = None,
+    init_from: Method | None = None,
     compiled: bool = False,
     resumed: bool = False,
 ) -> Trainer:
-    """Builds an unbuilt method and puts it into the loop. `first` is the trained first stage of a two-stage method.
-    `resumed`: a checkpoint is loaded afterwards."""
+    """Builds an unbuilt method and puts it into the loop. `first` is the trained first stage of a two-stage method; `init_from` a
+    trained method whose networks it begins with. `resumed`: a checkpoint is loaded afterwards."""
     torch.manual_seed(seed)
     method.setup(data.spec)
     if first is not None and isinstance(method, TwoStage):
         method.load_first_stage(first)
     if not resumed and offers(method, Method.count_over):
         method.count_over(data.examples, data.partners)
+    begun = False
+    if not resumed and init_from is not None:
+        take_networks(method, init_from)
+        begun = not shared(method, init_from)[1]
     method.train()
     channels_last(method.to(engine.device))
     engine.copy_from_lead(method)
@@ -42,4 +48,4 @@ def build_trainer(
         data, batch_size=method.batch_size, window=method.text_window(), seed=seed, generator=generator,
         rank=engine.rank, ranks=engine.ranks, device=engine.device,
     )  # fmt: skip
-    return Trainer(method, feed, engine, budget, resumed=resumed)
+    return Trainer(method, feed, engine, budget, resumed=resumed, begun=begun)

@@ -39,7 +39,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 BUDGET_UNITS = ("minutes", "images", "steps")  # in files and settings.json, one table
-KEPT_ON_RESUME = ("method", "data", "preset", "seed", "codes")  # by a resumed run; its settings too
+KEPT_ON_RESUME = ("method", "data", "preset", "seed", "codes", "init_from")  # by a resumed run; its settings too
 NOT_RECORDED = (
     "out",
     "device",
@@ -106,6 +106,11 @@ class TrainConfig:
     )
     codes: str | Path | None = setting(
         None, "code_prior: the run of a vq_vae whose codes it learns; its weights are copied.", metavar="RUN"
+    )
+    init_from: str | Path | None = setting(
+        None,
+        "Begin with the weights of another run, of any method: of every network that both have, by name. The rest begins anew.",
+        metavar="RUN",
     )
     checkpoint_every: int | None = setting(
         None, "Steps between two checkpoints. Default: one a minute.", minimum=1, metavar="STEPS"

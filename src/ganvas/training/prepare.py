@@ -67,6 +67,8 @@ def start(config: TrainConfig, opener: Opener = open_plainly, *, started: float 
     method = create_method(config)
     if config.out is not None:
         check_free(config.out)
+    if config.init_from is not None:
+        Run(config.init_from)
     config = with_kind(config, method)
     config, size = with_size(config, method)
     data = open_dataset(config.data or DEFAULT_DATA, config.data_settings, opener)
@@ -278,6 +280,12 @@ def check_same(run: Run, config: TrainConfig) -> None:
         raise RunError(
             f"a resumed run keeps its settings, and {run.folder} differs: {'; '.join(changed)}."
             " Omit them, or start a new run"
+        )
+    begun = run.info.get("init_from")
+    if config.init_from is not None and (begun is None or _path(begun) != _path(config.init_from)):
+        raise RunError(
+            f"{run.folder} began with {f'the weights of {begun}' if begun else 'random weights'}, not with those of"
+            f" {config.init_from}: omit --init-from, or start a new run"
         )
     if config.codes is not None and config.resume not in (None, "auto"):
         raise RunError(f"{run.folder} holds the codes that it learns: omit --codes")

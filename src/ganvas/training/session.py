@@ -37,6 +37,7 @@ from ganvas.training.evaluator import Evaluator
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
 from ganvas.training.image_size import SizeChoice, size_facts, size_sentence
+from ganvas.training.init_from import begins_with
 from ganvas.training.loggers import make_loggers
 from ganvas.training.manifest import count_parameters, facts
 from ganvas.training.memory import check_memory
@@ -94,7 +95,10 @@ class Session:
         self.samples_may_vary = counted
 
         # Networks, feed and loop.
-        self._build = functools.partial(build_trainer, data=data, seed=seed, first=first)
+        self.init_from: Method | None = None
+        if config.init_from is not None and not (resumed and checkpoints(self.checkpoints)):
+            self.init_from = Run(config.init_from).load_method()
+        self._build = functools.partial(build_trainer, data=data, seed=seed, first=first, init_from=self.init_from)
         with self.plan.phase("preparing", "networks"):
             if config.precision == "auto":
                 self.plan.progress("timing fp32 and bf16", 0, 0)
@@ -111,6 +115,7 @@ class Session:
         resumed = self.resumed and bool(checkpoints(self.checkpoints))
         self.trainer = self._build(method, budget, self.engine, compiled=self.compiled, resumed=resumed)
         self.method, self.health = method, Health(method, self.data)
+        self.health.taken_over = self.config.init_from is not None
 
     @property
     def checkpoints(self) -> Path:
@@ -214,6 +219,8 @@ class Session:
             with self.plan.phase("preparing", "codes of all images"):
                 self.trainer.feed.prepare(self.method.prepare)
         self._tell("started")
+        if self.init_from is not None:
+            self._say(begins_with(self.method, self.init_from))
         sentence = size_sentence(self.size, self.data)
         if sentence and not self.resumed:
             self._say(sentence)

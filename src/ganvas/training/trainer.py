@@ -113,8 +113,10 @@ class Trainer:
     Others read its attributes and call its methods; only this file writes them (a test keeps it so).
     """
 
-    def __init__(self, method: Method, feed: Feed, engine: Engine, budget: Budget, *, resumed: bool = False) -> None:
-        """`resumed`: a checkpoint is loaded afterwards."""
+    def __init__(
+        self, method: Method, feed: Feed, engine: Engine, budget: Budget, *, resumed: bool = False, begun: bool = False
+    ) -> None:
+        """`resumed`: a checkpoint is loaded afterwards; `begun`: all networks are trained ones."""
         self.method, self.feed, self.engine, self.budget = method, feed, engine, budget
         method.load_frozen(engine.device)
         method.start_training(resumed)
@@ -128,7 +130,7 @@ class Trainer:
         self.allowance: float | None = None
         self._used = 0.0  # share of the minutes at the last `allow`
         self.rollbacks = 0
-        self.begun = False  # whether what the first batch decides (Update.start) is decided
+        self.begun = begun  # whether what the first batch decides (Update.start) is decided
         self.best: JsonObject = {}
         self.clock: Callable[[], float] = time.perf_counter
         self._since = self.clock()

@@ -97,6 +97,12 @@ class SuperResolution(RestorationMethod):
         choices=("direct", "staged"),
         when="generator=srresnet",
     )
+    base: str = setting(
+        "bicubic",
+        "srresnet: image that G's output is added to",
+        choices=("bicubic", "none"),
+        when="generator=srresnet",
+    )
     degradation: str = setting(
         "bicubic",
         "how training images become small; photo: blur or sharpening, one of three interpolations, noise and JPEG, of strengths"
@@ -152,15 +158,15 @@ class SuperResolution(RestorationMethod):
         95.0, "photo: maximum quality of JPEG", minimum=1, maximum=100, when="degradation=photo"
     )
 
-    def build_generator(self, spec: DataSpec, base: bool = True) -> nn.Module:
-        """G for images of the spec; `base` is SRResNet's."""
+    def build_generator(self, spec: DataSpec) -> nn.Module:
+        """G for images of the spec."""
         self.check_degradation()
         check_shrinks(spec.height, spec.width, self.scale)
         if self.generator in UPSCALERS:
             return build_upscaler(self.generator, spec.channels, self.scale, width=self.width, blocks=self.blocks)
         return SRResNet(
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail,
-            base=base,
+            base=self.base == "bicubic",
         )  # fmt: skip
 
     def check_degradation(self) -> None:

@@ -13,7 +13,8 @@ end of the first phase is saved, and `ganvas restore --interpolation` interpolat
 2018, arXiv:1809.00219, sec. 3.4): less invented detail or more.
 
 Departs from the paper: the network of `srresnet` without batch norm; D classifies parts of the image, under spectral norm;
-features are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
+features are not those of VGG-19; L1 in place of squares; both phases in one training; with
+`first_phase=0` and `ganvas train --init-from RUN` of `srresnet` in two, as in the paper. Preset `paper` has the paper's sizes.
 """
 
 from __future__ import annotations
@@ -116,6 +117,12 @@ class SRGAN(SuperResolution):
         )
         self.plain.lerp_(torch.cat([part.flatten() for part in floats(self.G)]), weight)
 
+    def took_over(self, names: tuple[str, ...]) -> None:
+        """The weights that G begins with count as those of a first phase: --interpolation begins there."""
+        if "G" in names:
+            self.plain.copy_(torch.cat([part.detach().flatten() for part in floats(self.G)]))
+            self.plain_steps.fill_(1)
+
     # --- losses -----------------------------------------------------------------------------------------------------------------
 
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -194,6 +201,6 @@ def small() -> SRGAN:
 def paper() -> SRGAN:
     """The paper's sizes and adversarial weight (sec. 3.2): x4, 16 blocks of 64 channels with batch norm. For a GPU."""
     return SRGAN(
-        scale=4, kernel=9, norm="batch", tail="staged", pixel_weight=0.0, adversarial=1e-3, lr=1e-4, second_lr=1e-4,
+        scale=4, kernel=9, norm="batch", tail="staged", base="none", pixel_weight=0.0, adversarial=1e-3, lr=1e-4, second_lr=1e-4,
         decay="none", ema=0.0,
     )  # fmt: skip

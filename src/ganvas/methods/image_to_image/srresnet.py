@@ -26,16 +26,10 @@ class SRResNet(SuperResolution):
     title = "super-resolution with a residual network and a pixel loss"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
-    base: str = setting(
-        "bicubic",
-        "srresnet: image that the network's output is added to",
-        choices=("bicubic", "none"),
-        when="generator=srresnet",
-    )
     loss: str = setting("l1", "error against the complete image", choices=("l1", "l2"))
 
     def build(self, spec: DataSpec) -> None:
-        self.G = self.build_generator(spec, base=self.base == "bicubic")
+        self.G = self.build_generator(spec)
 
     def updates(self) -> list[Update]:
         return [Update("pixels", trains="G", loss=self.pixel_loss)]

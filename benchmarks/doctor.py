@@ -1,6 +1,6 @@
 """Does the doctor find what is wrong? Real trainings broken on purpose, healthy ones, and trainings changed as it advises.
 
-    python benchmarks/doctor.py train  --bank BANK [--part tune|report|healthy]  trains what the bank lacks (resumable)
+    python benchmarks/doctor.py train  --bank BANK [--part tune|report|healthy|minute]  trains what the bank lacks (resumable)
     python benchmarks/doctor.py fix   --bank BANK                              trains again as the doctor advises
     python benchmarks/doctor.py report --bank BANK [--out FILE] [--verbose]    diagnoses every log, prints the table
 
@@ -9,12 +9,15 @@ The thresholds of ganvas/doctor/rules.py were chosen on the part `tune`: seed 0,
 faults in UNSEEN. The table is of the other part: seeds 1 to 3, and lsgan in place of gan; results of seeds 1 and 2 were seen
 before the end (see UNTOUCHED), so that seed 3 stands by itself too.
 
-A training here has a few hundred steps of 16 or 32 images, in networks of a fifth of their usual width: seconds on one core.
+A training here has a few hundred steps of 16 or 32 images, in networks of a fifth of their usual width: seconds on one core. Those of
+the part `minute` are the methods' presets as they are, for one minute of processor time: the faults HELD_OUT, which were chosen before
+any of them was trained, and their healthy twins.
 """
 
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 import json
 import os
@@ -27,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import facts, heading, make_parser, parse, progress_file
+from common import NEVER, facts, heading, make_parser, parse, progress_file
 
 import ganvas
 from ganvas.abilities import HasDiscriminator, Samples
@@ -36,6 +39,7 @@ from ganvas.doctor import Diagnosis, Finding, diagnose
 from ganvas.doctor.rules import progress
 from ganvas.doctor.signals import read
 from ganvas.errors import TrainingError
+from ganvas.figure import distance_figure, read_figures
 from ganvas.method import Method, Update
 from ganvas.registry import create, find, method_names, presets
 from ganvas.settings import settings_of
@@ -91,6 +95,10 @@ def _times(factor: float, **more: Any) -> Callable[[Method], dict[str, Any]]:
     return lambda method: {"lr": method.settings()["lr"] * factor, **more}
 
 
+def _factor(name: str, factor: float) -> Callable[[Method], dict[str, Any]]:
+    return lambda method: {name: method.settings()[name] * factor}
+
+
 def _saturating(method: Method) -> None:
     """G's loss as its saturating twin: log(1 - sigmoid) in place of -log(sigmoid), whose gradient dies where D wins."""
     updates = method.updates
@@ -132,6 +140,54 @@ def _rounded(method: Any) -> None:
     """G's images become bytes before D gets them. Rounding has a gradient of zero, so that G never learns."""
     generate_for = method.generate_for
     method.generate_for = lambda batch: ((generate_for(batch) + 1) * 127.5).round() / 127.5 - 1
+
+
+def _frozen(method: Any) -> None:
+    """The optimiser of G was given G's last layer only: a weight and a bias."""
+    optimizers = method.optimizers
+
+    def last_layer() -> dict[str, torch.optim.Optimizer]:
+        made = optimizers()
+        for group in made["G"].param_groups:
+            del group["params"][:-2]
+        return made
+
+    method.optimizers = last_layer
+
+
+def _changed_losses(method: Any, change: Callable[[Update], Callable[[Any], dict[str, torch.Tensor]]]) -> None:
+    """The method's updates, each with the loss that `change` makes of it."""
+    updates = method.updates
+    method.updates = lambda: [dataclasses.replace(update, loss=change(update)) for update in updates()]
+
+
+def _flipped(method: Any) -> None:
+    """G's loss with the other sign: G helps D."""
+
+    def change(update: Update) -> Callable[[Any], dict[str, torch.Tensor]]:
+        def loss(batch: Any) -> dict[str, torch.Tensor]:
+            report = update.loss(batch)
+            return {**report, "loss": -report["loss"]}
+
+        return loss if update.trains == "G" else update.loss
+
+    _changed_losses(method, change)
+
+
+def _half_range(method: Any) -> None:
+    """D gets real images in [0, 1], as a data loader gives them, and generated ones in [-1, 1]."""
+    real_for = method.real_for
+    method.real_for = lambda batch: (real_for(batch) + 1) / 2
+
+    def change(update: Update) -> Callable[[Any], dict[str, torch.Tensor]]:
+        def loss(batch: Any) -> dict[str, torch.Tensor]:
+            seen = copy.copy(batch)
+            seen.real = (batch.real + 1) / 2
+            return update.loss(seen)
+
+        return loss
+
+    _changed_losses(method, change)
 
 
 def _some(count: int) -> Callable[[Dataset], dict[str, np.ndarray]]:
@@ -179,6 +235,33 @@ def _axes_mixed(data: Dataset) -> dict[str, np.ndarray]:
     """Images saved with their number as the last axis, as Matlab does, and read with it as the first without transposing."""
     images = np.array(data.images)
     return {"images": np.moveaxis(images, 0, -1).reshape(images.shape)}
+
+
+def _near_copies(count: int, times: int) -> Callable[[Dataset], dict[str, np.ndarray]]:
+    """`count` images, each `times` times with one pixel at random changed, so that no two are the same bytes."""
+
+    def change(data: Dataset) -> dict[str, np.ndarray]:
+        images = np.tile(np.array(data.images[:count]), (times, 1, 1, 1))
+        random = np.random.default_rng(0)
+        _, height, width, _ = images.shape
+        rows, columns = random.integers(0, height, len(images)), random.integers(0, width, len(images))
+        images[np.arange(len(images)), rows, columns] = random.integers(0, 256, (len(images), 1))
+        return {"images": images}
+
+    return change
+
+
+def _wrong_labels(data: Dataset) -> dict[str, np.ndarray]:
+    """Nine of ten labels are drawn at random from all of them."""
+    labels, random = np.array(data.labels), np.random.default_rng(0)
+    wrong = random.random(len(labels)) < 0.9
+    return {"images": np.array(data.images), "labels": np.where(wrong, random.permutation(labels), labels)}
+
+
+def _negatives(data: Dataset) -> dict[str, np.ndarray]:
+    images = np.array(data.images)
+    images[::2] = 255 - images[::2]
+    return {"images": images}
 
 
 def _placeholder(data: Dataset) -> dict[str, np.ndarray]:
@@ -253,6 +336,43 @@ FAULTS = {
         Fault(
             "ada_fast", ("unusual_setting", "augmentation_too_strong"), lambda method: {"augment": "ada", "ada_images": 3000}
         ),
+        Fault(
+            "critic_often", ("unusual_setting", "discriminator_too_strong"), lambda method: {"n_critic": 30},
+            methods=("hinge_sn",),
+        ),
+        Fault("huge_batch", ("unusual_setting", "not_learned"), lambda method: {"batch_size": 1024}, methods=("pacgan",)),
+        Fault(
+            "wide", ("unusual_setting", "not_learned"), lambda method: {"width": 12 * method.settings()["width"]},
+            methods=("lsgan",),
+        ),
+        Fault("ema_slow", ("unusual_setting", "not_learned"), lambda method: {"ema": 0.99999}, methods=("r3gan",)),
+        Fault("code_weight", ("unusual_setting",), _factor("categorical_weight", 300), methods=("infogan",)),
+        Fault("class_weight", ("unusual_setting",), _factor("beta", 1000), methods=("mgan",)),
+        Fault("feature_weight", ("unusual_setting",), _factor("gamma", 1e5), methods=("vae_gan",)),
+        Fault(
+            "long_warmup", ("learning_rate_too_low", "unusual_setting", "stalled"), lambda method: {"warmup": 1_000_000},
+            methods=("r3gan",),
+        ),
+        Fault(
+            "frozen", ("stalled", "not_learned", "discriminator_too_strong"), surgery=_frozen, methods=("wgan_gp",),
+            fixable=False,
+        ),
+        Fault(
+            "flipped",
+            ("discriminator_too_strong", "vanishing_generator_gradient", "mode_collapse", "not_learned", "stalled"),
+            surgery=_flipped, methods=("dcgan",), fixable=False,
+        ),
+        Fault(
+            "half_range", ("not_learned", "discriminator_too_strong"), surgery=_half_range, methods=("cgan",), fixable=False
+        ),
+        Fault(
+            "near_copies", ("too_little_data", "repeated_images", "discriminator_overfits"), data=_near_copies(25, 160),
+            methods=("mgan",), certain=True, fixable=False,
+        ),
+        Fault(
+            "wrong_labels", ("unrelated_labels",), data=_wrong_labels, methods=("cgan",), certain=True, fixable=False
+        ),
+        Fault("negatives", ("mixed_ranges",), data=_negatives, methods=("lapgan",), certain=True, fixable=False),
         Fault("mild_width", (), lambda method: {"width": 6, "widths": "24-12-6"}),
         Fault("mild_batch", (), lambda method: {"batch_size": 8}),
         Fault("mild_latent", (), lambda method: {"z_dim": 16}),
@@ -298,6 +418,24 @@ FAR_SETTINGS_UNSEEN = (
 """More of them, diagnosed only when that rule was as it is."""
 MILD = ("mild_width", "mild_batch", "mild_latent", "mild_momentum", "mild_larger")
 """No faults: settings that differ from the presets by less. A finding where no harm was done is a false alarm."""
+HELD_OUT = {
+    "critic_often": "emoji",
+    "huge_batch": "digits",
+    "wide": "emoji",
+    "ema_slow": "digits",
+    "code_weight": "digits",
+    "class_weight": "emoji",
+    "feature_weight": "digits",
+    "long_warmup": "digits",
+    "frozen": "digits",
+    "flipped": "digits",
+    "half_range": "emoji",
+    "near_copies": "digits",
+    "wrong_labels": "digits",
+    "negatives": "emoji",
+}
+"""Faults of the part `minute`, with their data: chosen, with the names that fit, before any of them was trained."""
+HELD_OUT_SEED, EXPECTED_SEED = 4, 5  # of the part `minute`: what is counted, and healthy trainings to compare with
 GROUPS = {"new": NEW, "far": FAR_SETTINGS, "far_unseen": FAR_SETTINGS_UNSEEN, "mild": MILD}
 """Counted apart from the faults of before, each with all healthy trainings."""
 
@@ -331,12 +469,21 @@ def cases(part: str, seeds: Sequence[int] = ()) -> Iterator[Case]:
     if part in ("report", "all"):
         for seed in seeds or SEEDS:
             for fault in FAULTS.values():
+                if fault.name in HELD_OUT:
+                    continue
                 for method in fault.methods or BROKEN:
                     yield Case("report", method, data_of(method, seed), seed, fault.name)
     if part in ("healthy", "all"):
         for seed in seeds or SEEDS:
             for method in (*BROKEN, *(name for name in gans() if name not in BROKEN)):
                 yield Case("healthy", method, data_of(method, seed), seed)
+    if part in ("minute", "all"):
+        for seed in seeds or (HELD_OUT_SEED, EXPECTED_SEED):
+            for method, data in dict.fromkeys((*FAULTS[fault].methods, data) for fault, data in HELD_OUT.items()):
+                yield Case("minute", method, data, seed)
+        for fault, data in HELD_OUT.items():
+            for method in FAULTS[fault].methods:
+                yield Case("minute", method, data, HELD_OUT_SEED, fault)
 
 
 def gans() -> list[str]:
@@ -361,7 +508,9 @@ def data_of(method: str, seed: int) -> str:
 def make(case: Case, changes: dict[str, Any] | None = None, operate: bool = True) -> tuple[Method, Dataset, int]:
     """The method as the case wants it, its data, and its steps. `changes` are settings on top."""
     preset, steps, sizes = SIZES.get(case.method, ("tiny", OTHER_STEPS, {}))
-    if case.part != "tune":
+    if case.part == "minute":
+        preset, sizes = preset_for(case.method, case.data), {}
+    elif case.part != "tune":
         sizes, steps = {**sizes, "batch_size": SMALLER_BATCH}, round(SHORTER * steps)
     sizes = {key: value for key, value in sizes.items() if key in settings_of(create(case.method))}
     if preset not in presets(case.method):
@@ -385,14 +534,23 @@ def make(case: Case, changes: dict[str, Any] | None = None, operate: bool = True
     return method, data, round(steps * fault.share)
 
 
+def preset_for(method: str, data: str) -> str | None:
+    """The preset named after the data, else `small`, else `cpu`."""
+    return next((name for name in (data, "small", "cpu") if name in presets(method)), None)
+
+
 def train(case: Case, place: Path, changes: dict[str, Any] | None = None) -> None:
     """Trains a case and keeps its log under `place`."""
     with tempfile.TemporaryDirectory() as scratch:
         method, data, steps = make(case, changes)
+        if case.part == "minute":
+            budget: dict[str, Any] = {"minutes": 1.0, "evaluate_every": NEVER, "samples": 1000}
+            budget["preset"] = preset_for(case.method, case.data)
+        else:
+            budget = {"steps": steps, "evaluate_every": steps, "samples": 0}
         config = TrainConfig(
-            method, data, out=Path(scratch) / "run", steps=steps, seed=case.seed, device="cpu", precision="fp32",
-            evaluate_every=steps, samples=0,
-        )  # fmt: skip
+            method, data, out=Path(scratch) / "run", seed=case.seed, device="cpu", precision="fp32", **budget
+        )
         session = prepare(config)
         # Each look costs as much here as half a second of training; all that are asked for, however slow this machine is.
         session.health.set_rate(ROWS, share=float("inf"))

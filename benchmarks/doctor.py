@@ -3,15 +3,16 @@
     python benchmarks/doctor.py train  --bank BANK [--part tune|report|healthy|minute]  trains what the bank lacks (resumable)
     python benchmarks/doctor.py fix   --bank BANK                              trains again as the doctor advises
     python benchmarks/doctor.py report --bank BANK [--out FILE] [--verbose]    diagnoses every log, prints the table
+    python benchmarks/doctor.py expect --bank BANK [--runs RUN ...]            writes how far healthy trainings got, for the rules
 
 The bank keeps logs only (log.jsonl, settings.json, data.json), so that rules can be read against it without training again.
 The thresholds of ganvas/doctor/rules.py were chosen on the part `tune`: seed 0, methods gan, dcgan and r3gan, and none of the
 faults in UNSEEN. The table is of the other part: seeds 1 to 3, and lsgan in place of gan; results of seeds 1 and 2 were seen
 before the end (see UNTOUCHED), so that seed 3 stands by itself too.
 
-A training here has a few hundred steps of 16 or 32 images, in networks of a fifth of their usual width: seconds on one core. Those of
-the part `minute` are the methods' presets as they are, for one minute of processor time: the faults HELD_OUT, which were chosen before
-any of them was trained, and their healthy twins.
+A training here has a few hundred steps of 16 or 32 images, in networks of a fifth of their usual width: seconds on one core.
+Those of the part `minute` are the methods' presets as they are, for one minute of processor time: the faults HELD_OUT, chosen
+before any of them was trained, and their healthy twins.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import collections
 import copy
 import dataclasses
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -36,10 +38,13 @@ import ganvas
 from ganvas.abilities import HasDiscriminator, Samples
 from ganvas.data import Dataset, open_data
 from ganvas.doctor import Diagnosis, Finding, diagnose
+from ganvas.doctor.diagnosis import MIN_HEALTH_ROWS, MIN_STEPS
+from ganvas.doctor.expected import at
 from ganvas.doctor.rules import progress
 from ganvas.doctor.signals import read
+from ganvas.doctor.unusual import unusual_settings
 from ganvas.errors import TrainingError
-from ganvas.figure import distance_figure, read_figures
+from ganvas.figure import Figure, distance_figure, read_figures
 from ganvas.method import Method, Update
 from ganvas.registry import create, find, method_names, presets
 from ganvas.settings import settings_of
@@ -47,6 +52,7 @@ from ganvas.training.config import TrainConfig
 from ganvas.training.prepare import prepare
 
 ROWS = 10  # health rows a training
+EXPECTED = Path(__file__).parents[1] / "src/ganvas/doctor/expected.json"
 KEPT = ("log.jsonl", "settings.json", "data.json", "metrics.json")
 
 # What each method trains with here: narrow, and at a learning rate that shows something in a few hundred steps.
@@ -435,7 +441,12 @@ HELD_OUT = {
     "negatives": "emoji",
 }
 """Faults of the part `minute`, with their data: chosen, with the names that fit, before any of them was trained."""
-HELD_OUT_SEED, EXPECTED_SEED = 4, 5  # of the part `minute`: what is counted, and healthy trainings to compare with
+HELD_OUT_SEED = 4
+EXPECTED_SEEDS = (
+    2,
+    3,
+    5,
+)  # of the healthy trainings that say how far one gets (5: of the part `minute`); not to be counted
 GROUPS = {"new": NEW, "far": FAR_SETTINGS, "far_unseen": FAR_SETTINGS_UNSEEN, "mild": MILD}
 """Counted apart from the faults of before, each with all healthy trainings."""
 
@@ -478,7 +489,7 @@ def cases(part: str, seeds: Sequence[int] = ()) -> Iterator[Case]:
             for method in (*BROKEN, *(name for name in gans() if name not in BROKEN)):
                 yield Case("healthy", method, data_of(method, seed), seed)
     if part in ("minute", "all"):
-        for seed in seeds or (HELD_OUT_SEED, EXPECTED_SEED):
+        for seed in seeds or (HELD_OUT_SEED, EXPECTED_SEEDS[-1]):
             for method, data in dict.fromkeys((*FAULTS[fault].methods, data) for fault, data in HELD_OUT.items()):
                 yield Case("minute", method, data, seed)
         for fault, data in HELD_OUT.items():
@@ -593,7 +604,7 @@ def fix_bank(bank: Path, chosen: Iterable[Case]) -> None:
     """Trains each broken case that settings can fix once more, from the start, with the change of its first finding."""
     for case in chosen:
         place = bank / case.name
-        if case.part != "report" or not FAULTS[case.fault or ""].fixable or not place.exists():
+        if case.fault is None or not FAULTS[case.fault].fixable or case.part == "tune" or not place.exists():
             continue
         finding = advising(diagnose(place))
         if finding is None:
@@ -618,10 +629,33 @@ def score(place: Path) -> float:
     return progress(read(place))
 
 
-def harm(bank: Path, case: Case) -> float:
-    """How much less far the broken training got than its healthy twin of the same method, data and seed."""
-    healthy = bank / dataclasses.replace(case, part="healthy", fault=None).name
-    return score(healthy) - score(bank / case.name) if healthy.exists() else float("inf")
+def twin(case: Case) -> Case:
+    """The healthy training of the same method, data and seed."""
+    part = "minute" if case.part == "minute" else "healthy"
+    return dataclasses.replace(case, part=part, fault=None)
+
+
+def harmed(bank: Path, case: Case, place: Path | None = None) -> bool:
+    """Whether the training at `place`, else the case's own, got less far than its healthy twin by HARM, or ended with more than
+    twice the Fréchet distance and HARM less coverage."""
+    healthy, place = bank / twin(case).name, place or bank / case.name
+    if not healthy.exists():
+        return True
+    worse_distance, worse_coverage = evaluated(place, healthy)
+    return score(healthy) - score(place) > HARM or (worse_distance > 2 and worse_coverage > HARM)
+
+
+def evaluated(place: Path, healthy: Path) -> tuple[float, float]:
+    """The distance at the end over the healthy training's, and by how much the coverage is less; NaN where not measured."""
+    figures: list[dict[str, Figure]] = []
+    for one in (place, healthy):
+        rows = read(one).evaluated
+        figures.append(read_figures(rows[-1].get("metrics")) if rows else {})
+    name = distance_figure(figures[1])
+    if name is None or any(name not in one or "coverage" not in one for one in figures):
+        return math.nan, math.nan
+    broken, whole = figures
+    return broken[name].value / whole[name].value, whole["coverage"].value - broken["coverage"].value
 
 
 def was_changed_so(place: Path, changes: dict[str, Any]) -> bool:
@@ -637,7 +671,7 @@ def advising(diagnosis: Diagnosis) -> Finding | None:
 def is_fixed(bank: Path, case: Case, finding: Finding | None) -> dict[str, Any] | None:
     """Is at least half of what the fault took away back? Of few images: is half of D's knowledge of them gone?"""
     broken, again = bank / case.name, bank.with_name(bank.name + "-fixed") / case.name
-    healthy = bank / dataclasses.replace(case, part="healthy", fault=None).name
+    healthy = bank / twin(case).name
     if finding is None or not again.exists() or not healthy.exists():
         return None
     if not was_changed_so(again, finding.change.settings):
@@ -648,7 +682,50 @@ def is_fixed(bank: Path, case: Case, finding: Finding | None) -> dict[str, Any] 
     fixed = won >= 0.5 * lost
     if "too_little_data" in FAULTS[case.fault or ""].fits:
         fixed = known[1] <= 0.5 * known[0] if known[0] >= KNOWN else None  # None: D had not come to know them yet
-    return {**scores, "fixed_half": fixed, "knows_before": known[0], "knows_after": known[1]}
+    whole = fixed if "too_little_data" in FAULTS[case.fault or ""].fits else not harmed(bank, case, again)
+    return {**scores, "fixed_half": fixed, "healthy_again": whole, "knows_before": known[0], "knows_after": known[1]}
+
+
+# --- how far healthy trainings get ------------------------------------------------------------------------------------------
+
+
+def expect(bank: Path, others: Iterable[Path]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """For each method and data set the least progress of the bank's healthy trainings of EXPECTED_SEEDS, and of `others` with the
+    settings of a preset, by steps."""
+    curves: dict[str, dict[str, list[list[tuple[int, float]]]]] = {}
+    for case in cases("all"):
+        compared = case.fault is None and case.part in ("healthy", "minute") and case.seed in EXPECTED_SEEDS
+        if compared and (bank / case.name).exists():
+            curves.setdefault(case.method, {}).setdefault(case.data, []).append(progress_by_steps(bank / case.name))
+    for folder in others:
+        signals = read(folder)
+        method, data = str(signals.info["method"]), str(signals.info["data"])
+        if method in gans() and data in ("digits", "emoji") and not unusual_settings(signals):
+            curves.setdefault(method, {}).setdefault(data, []).append(progress_by_steps(folder))
+    return {method: {data: least(curves[method][data]) for data in sorted(curves[method])} for method in sorted(curves)}
+
+
+def progress_by_steps(place: Path) -> list[tuple[int, float]]:
+    """(steps, progress) as the doctor would have seen it then, for each health row from the first that it needs on."""
+    whole = read(place)
+    points: list[tuple[int, float]] = []
+    for count in range(MIN_HEALTH_ROWS + 1, len(whole.health) + 1):
+        health = whole.health[:count]
+        if health[-1]["step"] >= MIN_STEPS:
+            points.append((health[-1]["step"], progress(dataclasses.replace(whole, health=health))))
+    return points
+
+
+def least(curves: Iterable[list[tuple[int, float]]]) -> list[tuple[int, float]]:
+    """At each step of a curve the smallest value of those that reach so far; points that add nothing are left out."""
+    known = [points for points in curves if points]
+    found: list[tuple[int, float]] = []
+    for step in sorted({step for points in known for step, _ in points}):
+        values = [value for points in known if points[-1][0] >= step and (value := at(points, step)) is not None]
+        lowest = round(min(values), 2)
+        if not found or lowest != found[-1][1]:
+            found.append((step, lowest))
+    return found
 
 
 # --- the table --------------------------------------------------------------------------------------------------------------
@@ -670,7 +747,7 @@ def diagnose_bank(bank: Path, verbose: bool) -> dict[str, Any]:
         row["score"] = round(score(place), 3)
         if case.fault:
             fits = FAULTS[case.fault].fits
-            row["harmed"] = FAULTS[case.fault].certain or harm(bank, case) > HARM
+            row["harmed"] = FAULTS[case.fault].certain or harmed(bank, case)
             row |= {"right": bool(names) and names[0] in fits, "among": bool(set(names) & set(fits))}
             row |= {"noted": not names and bool(set(notes) & set(fits))}
             row |= {"change": diagnosis.findings[0].change.line if diagnosis.findings else None}
@@ -678,23 +755,26 @@ def diagnose_bank(bank: Path, verbose: bool) -> dict[str, Any]:
         if verbose:
             print(case.name, row["score"], names, notes, row.get("fix"))
         found.append(row)
-    later = {fault for group in GROUPS.values() for fault in group}
-    earlier = [row for row in found if row["fault"] not in later]
+    later = {fault for group in (*GROUPS.values(), HELD_OUT) for fault in group}
+    short = [row for row in found if row["part"] != "minute"]
+    earlier = [row for row in short if row["fault"] not in later]
     sums = {
         "all_seeds": summary(earlier),
         "untouched_seeds": summary([row for row in earlier if row["seed"] in UNTOUCHED]),
     }
     for name, group in GROUPS.items():
-        sums[name] = summary([row for row in found if row["fault"] is None or row["fault"] in group])
+        sums[name] = summary([row for row in short if row["fault"] is None or row["fault"] in group])
+    sums["held_out"] = summary([row for row in found if row["part"] == "minute" and row["seed"] == HELD_OUT_SEED])
     return {"rows": found, "sums": sums}
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Shares over the part that nothing was tuned on."""
-    tried = [row for row in rows if row["part"] == "report"]
+    tried = [row for row in rows if row["part"] != "tune" and row["fault"]]
     broken = [row for row in tried if row["harmed"]]
-    well = [row for row in rows if row["part"] == "healthy" and row["score"] >= FAR]
-    short = [row for row in rows if row["part"] == "healthy" and row["score"] < FAR]
+    whole = [row for row in rows if row["part"] != "tune" and not row["fault"]]
+    well = [row for row in whole if row["score"] >= FAR]
+    short = [row for row in whole if row["score"] < FAR]
     asked = fixed_by(broken)
     return {
         "not_harmed": len(tried) - len(broken),
@@ -711,13 +791,19 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "notes_of_healthy": _share(bool(row["notes"]) for row in well),
         "fixable": len(asked),
         "fixed": _share(asked),
+        "healthy_again": _share(bool(row["fix"] and row["fix"]["healthy_again"]) for row in tried_to_fix(broken)),
     }
 
 
 def fixed_by(rows: list[dict[str, Any]]) -> list[bool]:
     """For each row that a setting should fix, whether it did; what was not found, or not tried, was not fixed."""
+    return [bool(row["fix"] and row["fix"]["fixed_half"]) for row in tried_to_fix(rows)]
+
+
+def tried_to_fix(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that a setting should fix."""
     asked = [row for row in rows if FAULTS[row["fault"]].fixable]
-    return [bool(row["fix"] and row["fix"]["fixed_half"]) for row in asked if not _nothing_to_fix(row["fix"])]
+    return [row for row in asked if not _nothing_to_fix(row["fix"])]
 
 
 def _nothing_to_fix(fix: dict[str, Any] | None) -> bool:
@@ -735,7 +821,7 @@ def print_table(result: dict[str, Any]) -> None:
         f"{'fault':17} {'runs':>4} {'broken':>6} {'found':>6} {'named':>6} {'fixed':>7} {'no harm':>8}  names found first"
     )
     for fault in FAULTS:
-        rows = [row for row in result["rows"] if row["part"] == "report" and row["fault"] == fault]
+        rows = [row for row in result["rows"] if row["part"] != "tune" and row["fault"] == fault]
         if not rows:
             continue
         tried = len(rows)
@@ -756,7 +842,7 @@ def print_table(result: dict[str, Any]) -> None:
         f"broken: the training got less far than its healthy twin by {HARM} of the way to the data, or the data are at fault"
     )
     for row in result["rows"]:
-        if row["part"] == "healthy" and row["healthy"] is False:
+        if row["part"] != "tune" and not row["fault"] and row["healthy"] is False:
             kind = "false alarm:" if row["score"] >= FAR else "not far enough to be healthy:"
             print(kind, row["method"], row["data"], row["seed"], row["found"], "score", row["score"])
     sums = result["sums"]
@@ -768,14 +854,17 @@ def print_table(result: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = make_parser(__doc__, threads=1)
-    parser.add_argument("what", choices=("train", "fix", "report"))
+    parser.add_argument("what", choices=("train", "fix", "report", "expect"))
     parser.add_argument("--bank", type=Path, required=True)
-    parser.add_argument("--part", default="all", choices=("tune", "report", "healthy", "all"))
+    parser.add_argument("--part", default="all", choices=("tune", "report", "healthy", "minute", "all"))
     parser.add_argument(
         "--seeds", type=int, nargs="*", default=(), help="of the parts report and healthy; default: all"
     )
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--faults", nargs="+", default=(), choices=FAULTS, help="only cases of these; default: all")
+    parser.add_argument(
+        "--runs", type=Path, nargs="+", default=(), help="expect: healthy trainings beside those of the bank"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="where the whole report goes")
     parser.add_argument("--verbose", action="store_true")
     options = parse(parser, arguments)
@@ -789,6 +878,13 @@ def main(arguments: list[str] | None = None) -> None:
         train_bank(options.bank, chosen)
     elif options.what == "fix":
         fix_bank(options.bank, chosen)
+    elif options.what == "expect":
+        made = {
+            "by": "benchmarks/doctor.py expect",
+            "ganvas": ganvas.__version__,
+            "progress": expect(options.bank, options.runs),
+        }
+        EXPECTED.write_text(json.dumps(made, indent=None) + "\n")
     else:
         result = diagnose_bank(options.bank, options.verbose)
         if options.out:

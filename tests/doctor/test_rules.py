@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ganvas.doctor import FINDING_MEANINGS, FINDINGS, diagnose
+from ganvas.doctor import FINDING_MEANINGS, FINDINGS, diagnose, expected
 from ganvas.doctor.rules import RULES, ramp
 from ganvas.doctor.signals import Signals
 from ganvas.doctor.unusual import is_count, powers_between, unusual_settings
@@ -169,6 +170,88 @@ def test_a_note_becomes_a_fault_where_harm_is_seen(tmp_path: Path) -> None:
         assert diagnosis.healthy is False
         assert (diagnosis.findings[0].name, diagnosis.findings[0].level) == ("unusual_setting", "fault")
         assert "expect worse results" in diagnosis.findings[0].meaning
+
+
+def slow(progress: float) -> dict[str, Any]:
+    """Gaps of a training that gets to this progress, in both ways of measuring."""
+    return {
+        "samples/gap": lambda t: 3.5 * (1 - progress) if t else 3.5,
+        "samples/pixel_gap": lambda t: 2.0 * (1 - progress) if t else 2.0,
+    }
+
+
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Healthy trainings of dcgan had got to 0.7 of emoji and 0.8 of digits after 900 steps."""
+    table = {"dcgan": {"emoji": [(100, 0.2), (900, 0.7)], "digits": [(900, 0.8), (5000, 0.9)]}}
+    monkeypatch.setattr(expected, "table", lambda: table)
+
+
+SMALL = {"height": 28, "width": 28}
+
+
+@pytest.mark.usefixtures("reached")
+@pytest.mark.parametrize(
+    ("progress", "info", "level"),
+    [
+        (0.55, {"data": "emoji", "spec": SMALL}, "fault"),
+        (0.65, {"data": "emoji", "spec": SMALL}, "note"),
+        (0.65, {"data": "digits", "spec": SMALL}, "fault"),
+        (0.65, {"data": "faces.zip", "spec": SMALL}, "note"),  # the least of all sets
+        (0.55, {"data": "faces.zip", "spec": SMALL}, "fault"),
+        (0.55, {"data": "faces.zip", "spec": {"height": 64, "width": 64}}, "note"),  # such images were not measured
+        (0.55, {"data": "emoji"}, "note"),
+    ],
+)
+def test_a_note_becomes_a_fault_where_healthy_trainings_get_further(
+    progress: float, info: dict[str, Any], level: str, tmp_path: Path
+) -> None:
+    folder = write_log(tmp_path, slow(progress), settings={"beta2": 0.5})
+    change_info(folder, info)
+    diagnosis = diagnose(folder)
+    assert [(finding.name, finding.level) for finding in diagnosis.findings] == [("unusual_setting", level)]
+    assert diagnosis.healthy is (level == "note")
+    known = diagnosis.findings[0].evidence.get("progress of healthy trainings by then")
+    assert (known is None) == (info.get("spec") != SMALL)
+
+
+@pytest.mark.usefixtures("reached")
+def test_less_progress_than_usual_alone_is_no_fault(tmp_path: Path) -> None:
+    """Data may be harder than those that were measured."""
+    folder = write_log(tmp_path / "a", slow(0.55))
+    change_info(folder, {"data": "emoji", "spec": SMALL})
+    assert diagnose(folder).healthy is True and diagnose(folder).findings == ()
+    other = write_log(tmp_path / "b", slow(0.55), method="lsgan", settings={"beta2": 0.5})
+    change_info(other, {"data": "emoji", "spec": SMALL})
+    assert [finding.level for finding in diagnose(other).findings] == ["note"], "of lsgan nothing is known here"
+    taken = write_log(tmp_path / "c", {**slow(0.55), "taken_over": 1.0}, settings={"beta2": 0.5})
+    change_info(taken, {"data": "emoji", "spec": SMALL})
+    assert [finding.level for finding in diagnose(taken).findings] == ["note"]
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_training_behind_in_the_middle_may_still_get_there(tmp_path: Path) -> None:
+    gaps = {"samples/gap": lambda t: 3.5 - 1.9 * t, "samples/pixel_gap": lambda t: 2 - 1.1 * t}
+    levels = []
+    for looks in (8, 10):
+        folder = write_log(tmp_path / str(looks), gaps, settings={"beta2": 0.5}, looks=looks)
+        change_info(folder, {"data": "emoji", "spec": SMALL})
+        levels.append([finding.level for finding in diagnose(folder).findings])
+    assert levels == [["note"], ["fault"]]
+
+
+def test_how_far_healthy_trainings_got_was_measured() -> None:
+    for method, sets in expected.table().items():
+        assert method in method_names() and sets.keys() <= {"digits", "emoji"}
+        for points in sets.values():
+            steps = [step for step, _ in points]
+            assert steps == sorted(set(steps)) and steps[0] >= 100 and all(-1 <= value <= 1 for _, value in points)
+    assert expected.at([(100, 0.2), (200, 0.4)], 99) is None and expected.at([(100, 0.2), (200, 0.4)], 200) == 0.4
+
+
+def change_info(folder: Path, info: dict[str, Any]) -> None:
+    path = folder / "settings.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **info}))
 
 
 def test_a_training_that_still_improves_is_not_harmed_before_its_end(tmp_path: Path) -> None:

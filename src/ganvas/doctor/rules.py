@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ganvas.doctor.expected import expected_progress
 from ganvas.doctor.signals import LATE_SHARE, Signals
 from ganvas.doctor.unusual import Unusual, unusual_settings
 from ganvas.figure import distance_figure, read_figures
@@ -149,11 +150,18 @@ def improving(s: Signals) -> bool:
 
 def harm(s: Signals) -> float:
     """How sure it is that a training goes badly. That it has not got far says so only where it does not improve, or at the end
-    of its budget."""
+    of its budget: by itself, or less than healthy trainings of the method in as many steps."""
     early = s.last("progress") < ENDING and improving(s)
-    poor = 0.0 if early else max(ramp(progress(s), 0.5, 0.25), ramp(s.coverage, 0.3, 0.1))
+    poor = (
+        0.0 if early else max(ramp(progress(s), 0.5, 0.25), ramp(s.coverage, 0.3, 0.1), ramp(shortfall(s), 0.05, 0.15))
+    )
     worse = min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.15, 0.3))
     return max(poor, worse, ramp(float(s.non_finite), 0, 1))
+
+
+def shortfall(s: Signals) -> float:
+    """By how much less far a training got than the least that healthy ones of its method had reached after as many steps."""
+    return expected_progress(s) - progress(s)
 
 
 def overshoot(s: Signals, update: str | None) -> float:
@@ -381,7 +389,10 @@ def oscillation(s: Signals) -> Opinion:
 
 def augmentation_too_strong(s: Signals) -> Opinion:
     strength = s.late(f"{s.disc_update}/augment_p")
-    evidence = {"strength of the augmentation": strength, "progress": progress(s)}
+    evidence = {
+        "strength of the augmentation": strength, "progress": progress(s),
+        "progress of healthy trainings by then": expected_progress(s),
+    }  # fmt: skip
     # Karras 2020 (fig. 2): above 0.8 G begins to generate what only augmented images have.
     confidence, harmed = EXPECTED_HARM * ramp(strength, 0.8, 0.95), harm(s) >= REPORTED_CONFIDENCE
     return Opinion(confidence, evidence, (f"{s.disc_update}/augment_p",), harmed)
@@ -392,7 +403,10 @@ def unusual_setting(s: Signals) -> Opinion:
     if not blamed:
         return Opinion(0.0, {})
     confidence, found = blamed[0]
-    evidence = {found.name: found.size, "powers of ten from the presets": found.powers, "progress": progress(s)}
+    evidence = {
+        found.name: found.size, "powers of ten from the presets": found.powers, "progress": progress(s),
+        "progress of healthy trainings by then": expected_progress(s),
+    }  # fmt: skip
     harmed = min(ramp(found.powers, 0.6, 1.0), harm(s)) >= REPORTED_CONFIDENCE
     return Opinion(confidence, evidence, GAPS, harmed)
 

@@ -182,8 +182,8 @@ def test_a_held_out_fault_breaks_what_it_says(bank: ModuleType) -> None:
     (group,) = frozen.optimizers()["G"].param_groups
     assert [id(one) for one in group["params"]] == [id(one) for one in list(frozen.G.parameters())[-2:]]
 
-    batch = examples_of(open_data("digits"), np.arange(16), None, "cpu", seed=0)
     healthy = bank.make(bank.Case("minute", "dcgan", "digits", 4))[0]
+    batch = examples_of(open_data("digits"), np.arange(16), healthy.text_window(), "cpu", seed=0)
     losses = []
     for method in (healthy, flipped):
         torch.manual_seed(0)

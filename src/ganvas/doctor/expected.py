@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from importlib.resources import files
 
 from ganvas.doctor.signals import Signals
@@ -16,7 +17,7 @@ from ganvas.files import parse_json
 
 LARGEST_SIDE = 32  # pixels: of larger images nothing was measured
 
-Points = list[tuple[float, float]]
+Points = Sequence[tuple[float, float]]
 
 
 def expected_progress(s: Signals) -> float:

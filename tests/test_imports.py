@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -131,30 +132,34 @@ def where(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
-def imports(tree: ast.AST, path: Path) -> Iterator[tuple[str, ast.stmt]]:
-    """Every module that a file imports, anywhere in it; `from a import b` counts as a and a.b."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{where(path)}: relative imports hide who imports whom"
-            yield node.module or "", node
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}", node
-
-
+@functools.cache  # some forty tests ask for all files
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def ours(path: Path) -> set[str]:
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_let_go() -> Iterator[None]:
+    yield
+    parsed.cache_clear()
+
+
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Every module that a file imports, anywhere in it; `from a import b` counts as a and a.b."""
+    found: list[str] = []
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{where(path)}: relative imports hide who imports whom"
+            found += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(found)
+
+
+@functools.cache
+def ours(path: Path) -> frozenset[str]:
     """Modules of ours (names inside of modules omitted)."""
-    found = set()
-    for name, _ in imports(parsed(path), path):
-        if name.split(".")[0] == "ganvas" and is_module(name):
-            found.add(name)
-    return found
+    return frozenset(name for name in imports(path) if name.split(".")[0] == "ganvas" and is_module(name))
 
 
 def is_module(name: str) -> bool:
@@ -336,14 +341,14 @@ def test_training_imports_neither_the_report_nor_the_package_root() -> None:
 @pytest.mark.parametrize("module", ONLY_IN)
 def test_each_outside_package_has_its_place(module: str) -> None:
     for path in FILES:
-        used = [name for name, _ in imports(parsed(path), path) if name == module or name.startswith(module + ".")]
+        used = [name for name in imports(path) if name == module or name.startswith(module + ".")]
         assert not used or where(path).startswith(ONLY_IN[module]), f"{where(path)} imports {module}"
 
 
 def test_nothing_is_unpickled() -> None:
     for path in FILES:
         tree = parsed(path)
-        assert not [name for name, _ in imports(tree, path) if name.split(".")[0] in NOWHERE], where(path)
+        assert not [name for name in imports(path) if name.split(".")[0] in NOWHERE], where(path)
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             name = ast.unparse(call.func)
             words = {word.arg: ast.unparse(word.value) for word in call.keywords}

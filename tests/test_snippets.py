@@ -8,6 +8,7 @@ in a language that is not known here fails, so none is passed over in silence.
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import shlex
 import shutil
@@ -296,12 +297,16 @@ NAMES: dict[str, Callable[[], dict[str, Any]]] = {
 # --- parsing ----------------------------------------------------------------------------------------------------------------
 
 
+@functools.cache
+def command_line() -> Any:
+    return typer.main.get_command(app)
+
+
 def parse_ganvas(words: list[str]) -> None:
     """The command, its options and their types; of a training the preset too."""
     if words == ["--install-completion"]:
         return
-    commands: Any = typer.main.get_command(app)
-    context = commands.commands[words[0]].make_context(words[0], list(words[1:]))
+    context = command_line().commands[words[0]].make_context(words[0], list(words[1:]))
     if words[0] == "train" and context.params["method"]:
         registry.create(context.params["method"], context.params["preset"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import shlex
@@ -29,9 +30,14 @@ def advised(text: str) -> list[list[str]]:
     return [shlex.split(code) for code in re.findall(r"`([^`]+)`", text)]
 
 
+@functools.cache
+def group() -> Any:
+    """The whole command line, which takes a tenth of a second to build."""
+    return typer.main.get_command(app)
+
+
 def parse(command: str, words: list[str]) -> None:
-    group: Any = typer.main.get_command(app)
-    group.commands[command].make_context(command, list(words))
+    group().commands[command].make_context(command, list(words))
     for position, word in enumerate(words):
         if word == "--set":
             name = words[position + 1].partition("=")[0]
@@ -72,11 +78,10 @@ def test_advice_for_options(command: str) -> None:
 
 def test_words_are_not_names_of_ours() -> None:
     """A synonym must never hide a command, an option or a setting that exists."""
-    group: Any = typer.main.get_command(app)
-    assert not set(COMMAND_SYNONYMS) & set(group.commands)
+    assert not set(COMMAND_SYNONYMS) & set(group().commands)
     for command, table in OPTION_SYNONYMS.items():
         if command:
-            flags = [flag for parameter in group.commands[command].params for flag in parameter.opts]
+            flags = [flag for parameter in group().commands[command].params for flag in parameter.opts]
             known = {flag.lstrip("-") for flag in flags if flag.startswith("-")}
             assert not set(table) & known, command
     assert not set(METHOD_SYNONYMS) & set(catalog())

@@ -6,28 +6,37 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from command_line import SOURCES
+from command_line import SOURCES, Command
 from ganvas.cli import completion
 
 FAST = 0.5  # seconds of CPU
 
 
-def offered(line: str, folder: Path | str = ".", shell: str = "bash") -> list[str]:
-    """The words that are offered for the last one of a command line, which may be empty."""
-    words = line.split(" ")
-    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    if shell == "fish":
-        asked = {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    environment = {**os.environ, "PYTHONPATH": str(SOURCES), "_GANVAS_COMPLETE": f"complete_{shell}", **asked}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "ganvas"], capture_output=True, text=True, env=environment, cwd=folder
-    )
-    assert not done.stderr, done.stderr
-    return [word for word in done.stdout.splitlines() if word]
+Offered = Callable[..., list[str]]
+
+
+@pytest.fixture
+def offered(ganvas: Command, monkeypatch: pytest.MonkeyPatch) -> Offered:
+    """`offered(line)`: the words that are offered for the last one of a command line, which may be empty."""
+
+    def ask(line: str, shell: str = "bash") -> list[str]:
+        words = line.split(" ")
+        asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+        if shell == "fish":
+            asked = {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        with monkeypatch.context() as patched:
+            for name, value in {"_GANVAS_COMPLETE": f"complete_{shell}", **asked}.items():
+                patched.setenv(name, value)
+            ended = ganvas()
+        assert not ended.err, ended.err
+        return [word for word in ended.lines if word]
+
+    return ask
 
 
 @pytest.mark.parametrize(
@@ -49,26 +58,26 @@ def offered(line: str, folder: Path | str = ".", shell: str = "bash") -> list[st
         ("ganvas sample runs/x --device mp", ["mps"]),
     ],
 )
-def test_words(line: str, words: list[str]) -> None:
+def test_words(offered: Offered, line: str, words: list[str]) -> None:
     assert offered(line) == words
 
 
-def test_values_of_a_setting_with_choices() -> None:
+def test_values_of_a_setting_with_choices(offered: Offered) -> None:
     assert offered("ganvas train r3gan --set augment=d", shell="fish") == ["augment=diffaugment"]
 
 
-def test_runs_and_what_sampling_reads(trained: Path, tmp_path: Path) -> None:
+def test_runs_and_what_sampling_reads(offered: Offered, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "runs" / "first")
     (tmp_path / "photos").mkdir()
-    assert offered("ganvas sample ", tmp_path) == ["runs/first"]
-    assert offered("ganvas doctor ru", tmp_path) == ["runs/"]
-    assert offered("ganvas train --resume runs/f", tmp_path) == ["runs/first"]
+    assert offered("ganvas sample ") == ["runs/first"]
+    assert offered("ganvas doctor ru") == ["runs/"]
+    assert offered("ganvas train --resume runs/f") == ["runs/first"]
     settings = tmp_path / "runs/first/settings.json"
     settings.write_text(settings.read_text().replace('"method": "gan"', '"method": "rnn_text"'))
-    assert offered("ganvas sample runs/first --set te", tmp_path) == ["temperature="]
-    assert offered("ganvas sample runs/first --set lr", tmp_path) == []
+    assert offered("ganvas sample runs/first --set te") == ["temperature="]
+    assert offered("ganvas sample runs/first --set lr") == []
     settings.write_text("{")  # damaged: it is offered no longer, and nothing fails
-    assert offered("ganvas sample ", tmp_path) == []
+    assert offered("ganvas sample ") == []
 
 
 def test_it_is_fast_and_imports_no_torch() -> None:
@@ -98,7 +107,8 @@ def test_the_script_works_in_bash(tmp_path: Path) -> None:
         'eval "$(_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1 ganvas --show-completion bash)"\n'
         "COMP_WORDS=(ganvas train r3)\nCOMP_CWORD=2\n_ganvas_completion ganvas\necho ${COMPREPLY[@]}\n"
     )
-    environment = {"PATH": f"{command.parent}:{os.environ['PATH']}", "PYTHONPATH": str(SOURCES), "HOME": str(tmp_path)}
+    path = f"{command.parent}:{os.defpath}:{os.environ['PATH']}"  # the script calls env: the system's, whatever comes before it
+    environment = {"PATH": path, "PYTHONPATH": str(SOURCES), "HOME": str(tmp_path)}
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "r3gan\n", done.stderr
 

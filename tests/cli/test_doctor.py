@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Iterator
@@ -41,16 +42,21 @@ def many(_own_cache: None) -> Path:
 
 
 @pytest.fixture(scope="module")
-def asleep(tmp_path_factory: pytest.TempPathFactory, many: Path) -> Path:
-    """A run whose steps are far too short to go anywhere."""
+def sleepy(tmp_path_factory: pytest.TempPathFactory, many: Path) -> tuple[Path, str]:
+    """A run whose steps are far too short to go anywhere, and what its training printed."""
     from ganvas.cli.main import main
 
-    folder = tmp_path_factory.mktemp("runs") / "asleep"
+    folder, said = tmp_path_factory.mktemp("runs") / "asleep", io.StringIO()
     words = (*TRAIN, "--data", many, "--steps", 150, "--set", "lr=1e-8", "--out", folder)
-    with pytest.raises(SystemExit) as end:
+    with contextlib.redirect_stdout(said), pytest.raises(SystemExit) as end:
         main([*map(str, words)])
     assert not end.value.code
-    return folder
+    return folder, said.getvalue()
+
+
+@pytest.fixture
+def asleep(sleepy: tuple[Path, str]) -> Path:
+    return sleepy[0]
 
 
 def test_words_and_json(ganvas: Command, asleep: Path) -> None:
@@ -117,14 +123,14 @@ def test_apply_knows_the_codes_and_the_machine(
     assert (new["settings"]["lr"], new["precision"]) == (0.01, "bf16" if instructions else "fp32")
 
 
-def test_train_and_report_say_it_too(ganvas: Command, asleep: Path, many: Path, tmp_path: Path) -> None:
-    words = (*TRAIN, "--data", many, "--steps", 150, "--set", "lr=1e-8")
-    said = ganvas(*words, "--out", tmp_path / "again")
-    assert "try --set lr=" in said.out, "while it trains"
-    assert said.out.rindex("doctor: learning_rate_too_low") > said.out.index("finished step 150")
-    page = (asleep / "report.html").read_text()
+def test_train_and_report_say_it_too(ganvas: Command, sleepy: tuple[Path, str], many: Path, tmp_path: Path) -> None:
+    folder, said = sleepy
+    assert "try --set lr=" in said, "while it trains"
+    assert said.rindex("doctor: learning_rate_too_low") > said.index("finished step 150")
+    page = (folder / "report.html").read_text()
     assert "What the doctor says" in page and "Learning rate too low" in page and "--apply" in page
-    assert ganvas(*words, "--out", tmp_path / "third", "--json").json["doctor"]["healthy"] is False
+    words = (*TRAIN, "--data", many, "--steps", 150, "--set", "lr=1e-8")
+    assert ganvas(*words, "--out", tmp_path / "again", "--json").json["doctor"]["healthy"] is False
 
 
 def test_the_screen_has_a_line_for_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,15 @@ from command_line import Command, train_once
 from ganvas.data import read_image
 from ganvas.errors import UsageError
 from ganvas.tasks.edit import read_seeds, traverse
+
+FEW = (("editor", "POINTS", 200), ("directions", "POINTS", 200), ("directions", "EFFECT_IMAGES", 16))
+
+
+@pytest.fixture(autouse=True)
+def _few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Directions of few samples: what they are worth is a matter of tests/tasks."""
+    for module, name, count in FEW:
+        monkeypatch.setattr(importlib.import_module(f"ganvas.tasks.{module}"), name, count)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -18,6 +19,18 @@ from ganvas.data import read_image, read_provenance, video, write_png
 from ganvas.data.animation import write_animation
 from ganvas.data.photo import read_photo
 from parts import image_file
+
+FEW = (
+    ("editor", "POINTS", 200), ("directions", "POINTS", 200), ("directions", "EFFECT_IMAGES", 16),
+    ("invert", "START_CANDIDATES", 64),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Directions of few samples: what they are worth is a matter of tests/tasks."""
+    for module, name, count in FEW:
+        monkeypatch.setattr(importlib.import_module(f"ganvas.tasks.{module}"), name, count)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ from ganvas.training.health import Health
 from logs import write_log
 from parts import train_small
 
+pytestmark = pytest.mark.full_looks
+
 
 def test_json_has_what_was_promised(tmp_path: Path) -> None:
     found = diagnose(write_log(tmp_path, {"data/label_leak": 1.0})).as_dict()

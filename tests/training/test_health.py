@@ -30,6 +30,8 @@ from ganvas.training.session import Session
 from ganvas.training.trainer import UpdateResult
 from parts import assert_same, images, newest_state, small, train_small, trainer_for, weights
 
+pytestmark = pytest.mark.full_looks
+
 
 @dataclass(eq=False)
 class Straight(Method):

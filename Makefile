@@ -23,7 +23,7 @@ demo: $(STAMP) ## train the default method on real digits for about five minutes
 	$(BIN)/ganvas train --data digits --minutes $(MINUTES)
 
 test: $(STAMP) ## the whole default test suite, on up to four cores
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: $(STAMP) ## format, lint, types, stale docs, the documentation site
 	$(BIN)/ruff format --check src tests tools examples benchmarks

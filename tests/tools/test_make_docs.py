@@ -35,13 +35,14 @@ def test_every_command_method_and_setting_is_there() -> None:
     from ganvas.registry import find, method_names, presets
     from ganvas.settings import settings_of
 
+    gallery, commands = make_docs.gallery_page(), make_docs.cli_page()
     for name in method_names():
-        assert f"[{name}]({name}.md)" in make_docs.gallery_page()
+        assert f"[{name}]({name}.md)" in gallery
         page = make_docs.method_page(name)
         for word in (*settings_of(find(name)), *presets(name)):
             assert f"| `{word}` |" in page, (name, word)
     for command in ("train", "sample", "evaluate", "compare", "methods", "data"):
-        assert f"\n## ganvas {command}\n" in make_docs.cli_page()
+        assert f"\n## ganvas {command}\n" in commands
 
 
 def test_every_method_is_in_one_group_of_the_gallery() -> None:

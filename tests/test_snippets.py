@@ -287,7 +287,7 @@ def samples_file() -> dict[str, Any]:
     return {}
 
 
-# What a page takes as given beside the files of `make_files` and RUNS.
+# What a page takes as given beside the files of `files` and RUNS.
 NAMES: dict[str, Callable[[], dict[str, Any]]] = {
     "docs/guides/audit.md": samples_file,
     "docs/guides/data.md": names_of_data,
@@ -381,17 +381,22 @@ def reason_not_to_run(line: str) -> str | None:
 # --- the tests --------------------------------------------------------------------------------------------------------------
 
 
-def make_files() -> None:
-    """What the pages name, in the current folder."""
-    make_users_files()
-    write_tfjs(Path("package/models/x4"), 4)
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the pages name."""
+    folder = tmp_path_factory.mktemp("files")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        make_users_files()
+    write_tfjs(folder / "package/models/x4", 4)
     for name in ("film.mp4", "films/one.mp4", "films/two.mp4"):
-        write_film(Path(name), bar(240))
+        write_film(folder / name, bar(240))
+    return folder
 
 
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=page_id)
-def test_page(page: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_files()
+def test_page(page: Path, files: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(files, Path.cwd(), dirs_exist_ok=True)
     at_work = Page(page, trained, monkeypatch)
     for block in blocks_of(page):
         at_work.run(block)

@@ -36,8 +36,7 @@ SECONDS = 4.0
 
 def main(folder: Path, cases: list[str]) -> None:
     rank, first_life = int(os.environ["RANK"]), os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
-    for module in (health, sample_statistics):  # as in tests/conftest.py
-        module.STATISTICS_SAMPLES = 16
+    health.STATISTICS_SAMPLES = sample_statistics.STATISTICS_SAMPLES = 16  # as in tests/conftest.py
     for case in cases:
         if case == "killed" and rank == 1 and first_life:
             die_in_step(DIES_AT)

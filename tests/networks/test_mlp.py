@@ -53,6 +53,12 @@ def test_batchnorm_preset() -> None:
     assert count(gan.G) == 1_489_424  # 25,856 + 131,584 + 1,024 + 525,312 + 2,048 + 803,600
 
 
+def test_small_preset_is_batchnorm_with_dropout_in_d_and_a_high_rate() -> None:
+    gan, batchnorm = built("small"), built("batchnorm")
+    assert linears(gan.G) == linears(batchnorm.G) and linears(gan.D) == linears(batchnorm.D)
+    assert (gan.batch_size, gan.lr, gan.D.dropout, batchnorm.D.dropout) == (32, 1e-3, 0.3, 0.0)
+
+
 def test_wide_preset() -> None:
     gan = built("wide")
     assert linears(gan.G) == [(100, 128), (128, 256), (256, 512), (512, 1024), (1024, 784)]
@@ -91,6 +97,17 @@ def test_uniform_noise_lies_in_its_cube_and_normal_noise_does_not() -> None:
         and cube.var() == pytest.approx(1 / 3, abs=0.03)
     )
     assert normal.max() > 2 and normal.var() == pytest.approx(1, abs=0.06)
+
+
+def test_dropout_of_d_is_in_its_hidden_layers_and_comes_from_the_draws() -> None:
+    """Numbers below the rate drop a unit: without any the last bias is left. Others make it 1 / (1 - rate) times as large."""
+    D, x = MLPDiscriminator((1, 4, 4), [6, 3], "leaky_relu", dropout=0.75), torch.randn(5, 1, 4, 4)
+    first, _, second, _, last = list(D.layers)[1:]
+    assert isinstance(last, nn.Linear)
+    assert torch.equal(D(x, lambda width: torch.full((5, width), 0.7)), last.bias.expand(5, 1))
+    with torch.no_grad():
+        first.bias.zero_(), second.bias.zero_(), last.bias.zero_()  # pyright: ignore[reportCallIssue]
+    torch.testing.assert_close(D(x, lambda width: torch.full((5, width), 0.8)), 16 * D(x))
 
 
 def test_any_shape() -> None:

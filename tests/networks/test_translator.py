@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ganvas.networks.layers import clamped_to_image
+from ganvas.networks.layers import clamped_to_image, dropout
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
 from ganvas.networks.resample import enlarged
 from ganvas.networks.translator import (
@@ -16,7 +16,6 @@ from ganvas.networks.translator import (
     Translator,
     UNetTranslator,
     apply_lut,
-    dropout,
     fitting_downsamplings,
     warp,
 )

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+Draw = Callable[..., Tensor]
+"""draw(*shape): uniform numbers (N, *shape) in [0, 1)."""
+
 LEAKY_SLOPE = 0.2  # of leaky ReLU below zero, in all discriminators (Radford 2015, sec. 3)
 
 # In one thread, oneDNN of torch 2.13 divides by zero, which ends the process, where the input of a bf16 linear layer takes
@@ -128,3 +131,10 @@ class PReLU(nn.PReLU):
         if input.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
             return super().forward(input)
         return _SharedSlope.apply(input, self.weight)  # pyright: ignore[reportReturnType]
+
+
+def dropout(x: Tensor, share: float, draw: Draw | None) -> Tensor:
+    """Dropout of x (N, ...) at the rate `share`; nothing is dropped where `draw` is None."""
+    if draw is None or share == 0:
+        return x
+    return x * (draw(*x.shape[1:]) >= share) / (1 - share)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ganvas.networks.layers import LEAKY_SLOPE, WideLinear
+from ganvas.networks.layers import LEAKY_SLOPE, Draw, WideLinear, dropout
 
 Shape = tuple[int, int, int]
 
@@ -45,10 +45,21 @@ class MLPGenerator(nn.Module):
 class MLPDiscriminator(nn.Module):
     """Images (N, C, H, W) to logits (N, outputs)."""
 
-    def __init__(self, shape: Shape, widths: Sequence[int], activation: str = "relu", outputs: int = 1) -> None:
+    def __init__(
+        self, shape: Shape, widths: Sequence[int], activation: str = "relu", outputs: int = 1, dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        self.dropout = dropout
         hidden = stack([math.prod(shape), *widths], activation, "none")
         self.layers = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(widths[-1], outputs))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x.contiguous())
+    def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
+        """With `draw`, units of the hidden layers are dropped at the rate `dropout`."""
+        x = x.contiguous()
+        if draw is None:
+            return self.layers(x)
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.ReLU | nn.LeakyReLU):
+                x = dropout(x, self.dropout, draw)
+        return x

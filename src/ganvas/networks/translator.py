@@ -7,18 +7,16 @@ the result cropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import LEAKY_SLOPE, clamped_to_image
+from ganvas.networks.layers import LEAKY_SLOPE, Draw, clamped_to_image, dropout
 from ganvas.networks.patch import MAX_WIDTH_FACTOR, initial_weights, normed
 from ganvas.networks.resample import cut, enlarged, grown_to
 
-Draw = Callable[..., Tensor]
 TABLE_KNOTS = 3  # entries per channel of a colour table
 DROPOUT_STEPS = 3  # innermost steps up that have dropout (Isola 2017, sec. 6.1.1)
 
@@ -308,13 +306,6 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, draw: Draw | None) -> Tensor:
         return x + self.two(dropout(F.relu(self.one(x)), self.dropout, draw))
-
-
-def dropout(x: Tensor, share: float, draw: Draw | None) -> Tensor:
-    """Dropout of x (N, ...) at the rate `share`; nothing is dropped where `draw` is None."""
-    if draw is None or share == 0:
-        return x
-    return x * (draw(*x.shape[1:]) >= share) / (1 - share)
 
 
 def fitting_downsamplings(downsamplings: int, height: int, width: int) -> int:

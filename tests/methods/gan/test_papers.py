@@ -127,6 +127,20 @@ def test_gan_losses_of_g(loss: str, expected: float) -> None:
     assert method.generator_loss(batch_of())["loss"].item() == pytest.approx(expected, abs=1e-6)
 
 
+def test_gan_drops_units_of_d_while_training_only() -> None:
+    """Which ones, the batch's random numbers decide."""
+    method = built("gan", dropout=0.5, discriminator=(64, 32))
+    x = batch_of().real
+    first, again, other = (method.discriminate(Batch(x, generator=seeded(seed)), x) for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    method.eval()
+    assert torch.equal(method.discriminate(Batch(x, generator=seeded(1)), x), method.D(x))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def test_hinge_of_g_is_minus_d() -> None:
     method = built("hinge_sn")
     method.D, method.G = Linear((1, 28, 28)), Constant(0.5)

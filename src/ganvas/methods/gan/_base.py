@@ -9,6 +9,7 @@ through the same passes. A method that trains D several times for each G puts D 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -80,11 +81,11 @@ class Pair(AugmentsBeforeD, TwoNetworks, ClassConditional, Samples, HasDiscrimin
 
     def augmented(self, batch: Batch, images: Tensor, times: int = 1) -> Tensor:
         """`images` (times * N, C, H, W) after the augmentation that is set."""
+        return self.augmented_images(images, partial(self.uniform_rows, batch, times))
 
-        def draw(*shape: int) -> Tensor:
-            return torch.cat([batch.uniform(*shape) for _ in range(times)])
-
-        return self.augmented_images(images, draw)
+    def uniform_rows(self, batch: Batch, times: int, *shape: int) -> Tensor:
+        """Uniform numbers (times * N, *shape) in [0, 1) for `times` batches of images, of which each process has its rows."""
+        return torch.cat([batch.uniform(*shape) for _ in range(times)])
 
     def noise(self, batch: Batch) -> Tensor:
         """z (N, z_dim) for a training step."""

@@ -29,6 +29,8 @@ from foreign_networks import write_tfjs
 from ganvas import registry
 from ganvas.cli.main import app, main
 from ganvas.data import write_png
+from ganvas.data.kinds import volumes
+from ganvas.metrics import probe, solids
 from ganvas.tasks import directions, editor
 from tiny import tiny_train
 from users_files import make_users_files
@@ -56,6 +58,16 @@ SMALLER_CODE = {
     "per_class=200": "per_class=5, check=False",
     "seeds=5": "seeds=2, steps=2",
 }
+
+# What commands take many of, and how many do here.
+SMALLER_COUNTS = (
+    (editor, "POINTS", 200),
+    (directions, "POINTS", 200),
+    (directions, "EFFECT_IMAGES", 16),
+    (probe, "MAX_PROBE_IMAGES", 500),
+    (solids, "MAX_SOLIDS", 20),
+    (volumes, "TURN_FRAMES", 4),
+)
 
 # The start of a command, and why it is only parsed.
 NOT_RUN: dict[str, str] = {
@@ -211,9 +223,8 @@ class Page:
         self.trained = trained
         self.names: dict[str, Any] = NAMES.get(page_id(page), dict)()
         monkeypatch.setattr(ganvas, "train", tiny_train)
-        monkeypatch.setattr(editor, "POINTS", 200)
-        monkeypatch.setattr(directions, "POINTS", 200)
-        monkeypatch.setattr(directions, "EFFECT_IMAGES", 16)
+        for module, name, count in SMALLER_COUNTS:
+            monkeypatch.setattr(module, name, count)
 
     def run(self, block: Block) -> None:
         if block.language in SHELL:

@@ -14,6 +14,7 @@ from ganvas.data.kinds import KINDS
 from ganvas.errors import UsageError
 from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
+from ganvas.tasks import directions, editor
 from ganvas.tasks.edit import chosen_codes, edit, edited, interpolate, traverse
 from ganvas.tasks.invert import invert
 from ganvas.tasks.latents import spherical
@@ -119,8 +120,11 @@ def test_what_has_codes_is_what_says_so() -> None:
             assert all(isinstance(code, Code) for code in method.codes()), name
 
 
-def test_volumes_are_shown_rendered_and_videos_by_their_frames() -> None:
+def test_volumes_are_shown_rendered_and_videos_by_their_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first image of an interpolation is that of the first seed, as `ganvas sample --grid` shows it."""
+    monkeypatch.setattr(editor, "POINTS", 64)  # each is rendered
+    monkeypatch.setattr(directions, "POINTS", 64)
+    monkeypatch.setattr(directions, "EFFECT_IMAGES", 16)
     for name, data in (("gan3d", blocks()), ("mocogan", films())):
         method = small(name)
         method.build(data.spec)

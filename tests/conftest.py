@@ -55,8 +55,8 @@ def _short_looks() -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def _full_looks(request: pytest.FixtureRequest, _short_looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In tests of what the doctor's numbers say, they are of as many samples as in a real training."""
-    if request.node.get_closest_marker("full_looks"):
+    """In tests of what the doctor's numbers say, and in long trainings, they are of as many samples as usual."""
+    if request.node.get_closest_marker("full_looks") or request.node.get_closest_marker("slow"):
         monkeypatch.setattr("ganvas.training.health._references", {})  # those kept are of few samples
         for module in ("health", "sample_statistics"):
             monkeypatch.setattr(f"ganvas.training.{module}.STATISTICS_SAMPLES", _short_looks)

@@ -20,6 +20,7 @@ from ganvas.abilities import HasDiscriminator
 from ganvas.data import Dataset, open_data
 from ganvas.doctor import Change, Diagnosis, Finding
 from ganvas.method import Batch, DataSpec, Method, Update, setting
+from ganvas.training import health, sample_statistics
 from ganvas.training.config import TrainConfig
 from ganvas.training.guard import MAX_CHANGES, Guard, take_over
 from ganvas.training.health import Health, above, dead_inputs, logit_figures
@@ -59,6 +60,11 @@ class Straight(Method):
 def digits_like(labels: np.ndarray, images: np.ndarray, tmp_path: Path) -> Dataset:
     np.savez(tmp_path / "set.npz", images=images, labels=labels)
     return open_data(tmp_path / "set.npz", holdout=0)
+
+
+def test_looks_of_this_file_are_of_as_many_samples_as_those_of_a_training() -> None:
+    """tests/conftest.py has fewer elsewhere."""
+    assert health.STATISTICS_SAMPLES == sample_statistics.STATISTICS_SAMPLES == 128
 
 
 @pytest.mark.parametrize("name", ["dcgan", "hinge_sn", "r3gan"])

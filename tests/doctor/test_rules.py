@@ -172,6 +172,16 @@ def test_a_note_becomes_a_fault_where_harm_is_seen(tmp_path: Path) -> None:
         assert "expect worse results" in diagnosis.findings[0].meaning
 
 
+def test_coverage_is_compared_with_that_of_as_many_images(tmp_path: Path) -> None:
+    """A few held-out images are covered by as many others more easily than all training images are by thousands of samples."""
+    figure = {"value": 0.03, "better": "higher", "n": 1000, "reference": 0.95, "reference_n": 191}
+    levels = []
+    for name, fair in (("unfair", {}), ("fair", {"value_at_reference_n": 0.2})):
+        evaluated = [{"event": "evaluated", "step": 1000, "metrics": {"coverage": {**figure, **fair}}}]
+        levels.append([finding.name for finding in diagnose(write_log(tmp_path / name, extra=evaluated)).findings])
+    assert levels == [["not_learned"], []]
+
+
 def slow(progress: float) -> dict[str, Any]:
     """Gaps of a training that gets to this progress, in both ways of measuring."""
     return {

@@ -135,11 +135,12 @@ class Signals:
 
     @property
     def coverage(self) -> float:
-        """The coverage that the last evaluation measured, over that of held-out images; NaN where there is none."""
+        """The coverage that the last evaluation measured, over that of as many held-out images; NaN where there is none."""
         figure = read_figures(self.evaluated[-1].get("metrics")).get("coverage") if self.evaluated else None
         if figure is None or not figure.reference:
             return math.nan
-        return float(figure.value) / figure.reference
+        value = figure.value if figure.value_at_reference_n is None else figure.value_at_reference_n
+        return float(value) / figure.reference
 
     def count(self, split: str) -> float:
         """Images of a split by the data card; NaN where it does not say."""

@@ -10,7 +10,7 @@
 Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
 thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It continues
 where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image and BM3D (colour), told the noise's sigma; for
-holes the mean of their rim, a smooth filling and the one that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea.
+holes the mean of their rim, the three steps of inpaint's filling without training, scikit-image's biharmonic and OpenCV's Telea.
 Those whose package is missing are left out, and said.
 
 --from-srresnet trains srgan's second phase alone, from the weights of the srresnet in --out.
@@ -46,6 +46,7 @@ from ganvas.data.photo import Photo, find_photos
 from ganvas.data.photo_degradation import filtered
 from ganvas.errors import GanvasError
 from ganvas.methods.image_to_image import srresnet
+from ganvas.methods.image_to_image.inpaint import Inpaint
 from ganvas.metrics import mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from ganvas.metrics.restoration import PD_LAYERS
 from ganvas.networks.features.distances import unit_distance
@@ -253,6 +254,7 @@ def filling(runs: dict[str, Run], photos: list[Tensor], distances: Distances, sc
         "mean of the rim": rim_mean,
         "smooth filling": lambda x, mask: without_training(smoothly_filled, x, mask),
         "the same, diffused along edges": lambda x, mask: without_training(initially_filled, x, mask),
+        "the same, and few cosines": lambda x, mask: without_training(with_cosines, x, mask),
     }
     if has("skimage"):
         ways["biharmonic"] = biharmonic
@@ -295,6 +297,11 @@ def rim_mean(photo: Tensor, mask: np.ndarray) -> np.ndarray:
         rim = ndimage.binary_dilation(inside, np.ones((3, 3))) & ~mask
         image[inside] = image[rim].mean(0)
     return image
+
+
+def with_cosines(photo: Tensor, mask: Tensor) -> Tensor:
+    """What a run of inpaint restores whose network adds 0."""
+    return Inpaint().with_cosines(initially_filled(photo, mask), mask)
 
 
 def without_training(fill: Callable[[Tensor, Tensor], Tensor], photo: Tensor, mask: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -125,15 +126,24 @@ def diffused_along_edges(x: Tensor, mask: Tensor, sizes: int = SIZES) -> Tensor:
     Galic 2008, J. Math. Imaging Vision 31, 255): du/dt = div(D grad u), where D follows the image.
 
     The spline weighs all directions alike, so that an edge which enters a hole is spread out in it; this continues the edge. At
-    half of the size first, and its change added, `sizes` in all: edges go on further there.
+    half of the size first, `sizes` in all: edges go on further there.
     """
-    hole = mask > 0
+    return from_coarse_to_fine(x, mask > 0, sizes, diffused_at_one_size)
+
+
+def from_coarse_to_fine(x: Tensor, hole: Tensor, sizes: int, fill: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """`fill` of x (N, C, H, W) and its hole (N, 1, H, W), after its change at half of the size has been added, `sizes` in all."""
     if sizes > 1:
         square = (min(2, x.shape[2]), min(2, x.shape[3]))
         half = F.avg_pool2d(x, square, ceil_mode=True)
-        half_mask = F.max_pool2d(hole.float(), square, ceil_mode=True)
-        change = diffused_along_edges(half, half_mask, sizes - 1) - half
+        half_hole = F.max_pool2d(hole.float(), square, ceil_mode=True) > 0
+        change = from_coarse_to_fine(half, half_hole, sizes - 1, fill) - half
         x = torch.where(hole, x + F.interpolate(change, x.shape[2:], mode="bilinear", align_corners=False), x)
+    return fill(x, hole)
+
+
+def diffused_at_one_size(x: Tensor, hole: Tensor) -> Tensor:
+    """ROUNDS cycles of `diffused_along_edges`."""
     for _ in range(ROUNDS):
         weights = diffusion_weights(x)
         for length in explicit_steps():

@@ -266,6 +266,21 @@ def test_an_edge_goes_on_through_a_hole(slant: float) -> None:
     assert float((initially_filled(slope, mask) - slope).abs().max()) < 0.01
 
 
+def test_a_fresh_inpainter_restores_its_baseline() -> None:
+    """Its network adds 0, so what it restores is the filling without training, cosines included; `cosines` is their share."""
+    images = torch.rand(3, 3, 24, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    results = {}
+    for share in (0.0, 0.5, 1.0):
+        method = built("inpaint", cosines=share)
+        assert isinstance(method, Restores)
+        degraded = method.degrade(Batch(images, generator=torch.Generator().manual_seed(0)))
+        assert degraded.mask is not None
+        results[share] = method.restore(degraded.image, degraded.mask)
+        assert_close(results[share], degraded.start, atol=1e-5, rtol=0)
+    assert_close(results[0.5], (results[0.0] + results[1.0]) / 2, atol=1e-5, rtol=0)
+    assert not torch.allclose(results[1.0], results[0.0], atol=0.01)
+
+
 def test_what_stands_in_the_hole_is_never_looked_at() -> None:
     network = GatedInpainter(1, width=4)
     nn.init.normal_(network.last.weight)

@@ -11,7 +11,8 @@ hole stay bit-equal.
 Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
 where the image is missing, in place of an encoder with a fully connected layer; the network's output is added to a filling that
 needs no training, a spline under tension diffused along the edges around the hole; squared or absolute error; the discriminator
-comes in a second phase; any size of image.
+comes in a second phase; the result is averaged with a filling by few cosines (Guleryuz 2006), which starts from it and costs a
+training nothing; any size of image.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.image_to_image._base_restoration import DISTANCES, RestorationMethod
 from ganvas.networks.inpainter import GatedInpainter, initially_filled
 from ganvas.networks.local_discriminator import LocalDiscriminator
+from ganvas.networks.sparse_filling import filled_by_cosines
 from ganvas.registry import preset
 
 STROKES_PER_LINE = 8  # of one broken line
@@ -57,6 +59,12 @@ class Inpaint(RestorationMethod):
     width: int = setting(32, "channels at the largest inner size", minimum=1)
     blocks: int = setting(1, "blocks of dilated convolutions at the smallest size", minimum=1)
     fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)
+    cosines: float = setting(
+        0.6,
+        "share of a second filling, by few cosines, in restored images; 0: the network's alone",
+        minimum=0,
+        maximum=1,
+    )
     disc_width: int = setting(32, "channels of the discriminator at full size", minimum=1, when="adversarial")
 
     betas = (0.5, 0.99)
@@ -118,7 +126,8 @@ class Inpaint(RestorationMethod):
 
     def degrade(self, batch: Batch) -> Degraded:
         mask = self.masks(batch)
-        return Degraded(torch.where(mask > 0, 0.0, batch.real), batch.real, initially_filled(batch.real, mask), mask)
+        filled = self.with_cosines(initially_filled(batch.real, mask), mask)
+        return Degraded(torch.where(mask > 0, 0.0, batch.real), batch.real, filled, mask)
 
     def restoration(self) -> Restoration:
         return Restoration("holes", multiple=self.G.multiple, by_size=True)
@@ -138,7 +147,15 @@ class Inpaint(RestorationMethod):
     def restore_batch(self, degraded: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is None:
             raise UsageError(NO_MASK)
-        return torch.where(mask > 0, self.G(degraded, mask).clamp(-1, 1), degraded)
+        completed = torch.where(mask > 0, self.G(degraded, mask).clamp(-1, 1), degraded)
+        return self.with_cosines(completed, mask)
+
+    def with_cosines(self, completed: Tensor, mask: Tensor) -> Tensor:
+        """Whole images (N, C, H, W), the hole's pixels averaged with those of `filled_by_cosines`, which starts from them."""
+        if not self.cosines:
+            return completed
+        again = filled_by_cosines(completed, mask).clamp(-1, 1)
+        return torch.where(mask > 0, torch.lerp(completed, again, self.cosines), completed)
 
 
 @preset("inpaint")

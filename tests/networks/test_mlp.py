@@ -100,7 +100,7 @@ def test_uniform_noise_lies_in_its_cube_and_normal_noise_does_not() -> None:
 
 
 def test_dropout_of_d_is_in_its_hidden_layers_and_comes_from_the_draws() -> None:
-    """Numbers below the rate drop a unit: without any the last bias is left. Others make it 1 / (1 - rate) times as large."""
+    """Numbers below the rate drop a unit: if all are, the last bias remains. Others make it 1 / (1 - rate) times as large."""
     D, x = MLPDiscriminator((1, 4, 4), [6, 3], "leaky_relu", dropout=0.75), torch.randn(5, 1, 4, 4)
     layers = [layer for layer in D.layers if isinstance(layer, nn.Linear)]
     assert torch.equal(D(x, lambda width: torch.full((5, width), 0.7)), layers[-1].bias.expand(5, 1))

@@ -10,7 +10,7 @@ from ganvas.data.feed import make_feed
 from ganvas.device import channels_last
 from ganvas.method import Method
 from ganvas.training.engine import Engine, compile_networks
-from ganvas.training.init_from import shared, take_networks
+from ganvas.training.init_from import take_networks
 from ganvas.training.trainer import Budget, Trainer
 
 
@@ -36,8 +36,7 @@ def build_trainer(
         method.count_over(data.examples, data.partners)
     begun = False
     if not resumed and init_from is not None:
-        take_networks(method, init_from)
-        begun = not shared(method, init_from)[1]
+        begun = not take_networks(method, init_from)
     method.train()
     channels_last(method.to(engine.device))
     engine.copy_from_lead(method)

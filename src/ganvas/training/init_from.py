@@ -15,10 +15,10 @@ from ganvas.method import Method
 from ganvas.settings import as_text
 
 
-def take_networks(method: Method, trained: Method) -> None:
-    """Copies into a method that is set up every network that it and `trained` both have; UsageError where there is none, where
-    one is another network, or where the tokens of a text differ."""
-    common, _ = shared(method, trained)
+def take_networks(method: Method, trained: Method) -> tuple[str, ...]:
+    """Copies into a method that is set up every network that it and `trained` both have, and returns the names of the others;
+    UsageError where there is none in common, where one is another network, or where the tokens of a text differ."""
+    common, anew = shared(method, trained)
     if not common:
         raise UsageError(
             f"{_name(trained)} trained {', '.join(networks(trained))}, and {method.name} has {', '.join(networks(method))}:"
@@ -36,6 +36,7 @@ def take_networks(method: Method, trained: Method) -> None:
             )
         here.load_state_dict(there.state_dict())
     method.took_over(common)
+    return anew
 
 
 def begins_with(method: Method, trained: Method) -> str:
